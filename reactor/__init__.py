@@ -1,0 +1,119 @@
+"""`reactor`: the event loop you can read, embed, see and simulate.
+
+One thread multiplexes a listening socket and all client sockets, on the standard library's `selectors`.
+
+    from reactor import Protocol, Reactor, listen
+
+    class Echo(Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(data)
+
+    reactor = Reactor()
+    listen(reactor, Echo, "127.0.0.1:9000")
+    reactor.run()
+
+The package is a stack of layers, each of which knows only those before it: `errors`, `buffering` and `framing` (bytes,
+no I/O), `kernel` (the operating system, behind one interface), `loop` (readiness and time), `network` (sockets in
+motion), `cli`.
+"""
+
+from reactor.buffering import Budget
+from reactor.errors import (
+    BudgetExceededError,
+    ClosedError,
+    ConnectError,
+    ConnectTimeoutError,
+    DeadlineError,
+    DrainTimeoutError,
+    EncodeError,
+    ForkedError,
+    FrameTooLongError,
+    FramingError,
+    IdleTimeoutError,
+    IncompleteFrameError,
+    LimitError,
+    MisuseError,
+    NameResolutionError,
+    OptionError,
+    ReactorError,
+    ReceiveBufferFullError,
+    ReentryError,
+    SendBufferFullError,
+    WriteTimeoutError,
+    WrongThreadError,
+)
+from reactor.framing import (
+    Codec,
+    Decoder,
+    FixedLengthCodec,
+    LengthPrefixedCodec,
+    LineCodec,
+    NetstringCodec,
+    Oversize,
+    VarintCodec,
+)
+from reactor.loop import Missed, Reactor, defaults
+from reactor.network import (
+    BaseProtocol,
+    BufferedProtocol,
+    ConnectionOptions,
+    Connector,
+    FramedProtocol,
+    Overflow,
+    Protocol,
+    Server,
+    Transport,
+    connect,
+    listen,
+)
+
+__all__ = [
+    "BaseProtocol",
+    "Budget",
+    "BudgetExceededError",
+    "BufferedProtocol",
+    "ClosedError",
+    "Codec",
+    "ConnectError",
+    "ConnectTimeoutError",
+    "ConnectionOptions",
+    "Connector",
+    "DeadlineError",
+    "Decoder",
+    "DrainTimeoutError",
+    "EncodeError",
+    "FixedLengthCodec",
+    "ForkedError",
+    "FrameTooLongError",
+    "FramedProtocol",
+    "FramingError",
+    "IdleTimeoutError",
+    "IncompleteFrameError",
+    "LengthPrefixedCodec",
+    "LimitError",
+    "LineCodec",
+    "Missed",
+    "MisuseError",
+    "NameResolutionError",
+    "NetstringCodec",
+    "OptionError",
+    "Overflow",
+    "Oversize",
+    "Protocol",
+    "Reactor",
+    "ReactorError",
+    "ReceiveBufferFullError",
+    "ReentryError",
+    "SendBufferFullError",
+    "Server",
+    "Transport",
+    "VarintCodec",
+    "WriteTimeoutError",
+    "WrongThreadError",
+    "connect",
+    "defaults",
+    "listen",
+]

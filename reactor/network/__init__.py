@@ -1,0 +1,22 @@
+"""Sockets in motion: protocols, transports, servers and clients."""
+
+from reactor.network.connector import Connector, connect
+from reactor.network.framed import FramedProtocol
+from reactor.network.options import ConnectionOptions, Overflow
+from reactor.network.protocol import BaseProtocol, BufferedProtocol, Protocol
+from reactor.network.server import Server, listen
+from reactor.network.transport import Transport
+
+__all__ = [
+    "BaseProtocol",
+    "BufferedProtocol",
+    "ConnectionOptions",
+    "Connector",
+    "FramedProtocol",
+    "Overflow",
+    "Protocol",
+    "Server",
+    "Transport",
+    "connect",
+    "listen",
+]
