@@ -6,13 +6,13 @@ it are slow in a way that no small test shows:
 
 - `rest = rest + data` copies the whole rest for each piece: an 8 MB message in pieces of 1,460 bytes is copied 5,700
   times, 23 GB in all;
-- `del buffer[:n]` or `rest = rest[n:]` for each message copies everything behind it, once per message;
+- `rest = rest[n:]` for each message copies everything behind it, once per message;
 - searching the delimiter from the front again for each piece looks at the first bytes thousands of times.
 
 `ReceiveBuffer` avoids all three. What comes is appended to a `bytearray`, which grows by steps, so that a byte is
-moved a constant number of times on average. Consuming moves an offset, and the consumed bytes are given up
-when they are more than what is left: then the copy of the rest is paid for by the bytes consumed before it, and a
-small rest never keeps a large object alive. And the buffer remembers how far a search has looked.
+moved a constant number of times on average. Consuming moves an offset, and the consumed bytes are given up when they
+are more than what is left: then the copy of the rest is paid for by the bytes consumed before it, and a small rest
+never keeps a large object alive. And the buffer remembers how far a search has looked.
 
 Most reads bring whole messages, so most of the time the buffer is empty when bytes come. Then it keeps the very object
 that the kernel's bytes arrived in, and nothing is copied at all.
@@ -113,8 +113,7 @@ class ReceiveBuffer:
             self._searched = found - self._start
             return self._searched
         # The last bytes may be the beginning of a delimiter, of which the rest is still to come.
-        unsure = longest - 1
-        self._searched = max(self._searched, self.size - unsure)
+        self._searched = max(self._searched, self.size - longest + 1)
         return -1
 
     def peek(self, n: int = -1, offset: int = 0) -> bytes:

@@ -24,12 +24,12 @@ class FixedLengthCodec(Codec[bytes]):
     """Frames of exactly `length` bytes. Raises `OptionError` if that is below 1."""
 
     length: int
-    _struct: struct.Struct = field(init=False, repr=False, compare=False)
+    _format: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.length < 1:
             raise OptionError(f"the length of a frame is at least 1 byte, not {self.length}")
-        object.__setattr__(self, "_struct", struct.Struct(f"{self.length}s"))
+        object.__setattr__(self, "_format", f"{self.length}s")
 
     @property
     def max_size(self) -> int:
@@ -57,8 +57,9 @@ class FixedLengthDecoder(BufferedDecoder):
     def decode(self, limit: int = sys.maxsize) -> list[bytes]:
         codec = self._codec
         self._end = min(self._buffer.size // codec.length, limit) * codec.length
+        whole = self._buffer.peek(self._end)
         # Cut in C: 45 ns for a frame of 32 bytes, against 78 by a loop of slices.
-        self._batch = frames = [frame for (frame,) in codec._struct.iter_unpack(self._buffer.peek(self._end))]
+        self._batch = frames = [frame for (frame,) in struct.iter_unpack(codec._format, whole)]
         return frames
 
     def _measure(self, count: int) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from reactor.errors import OptionError
 from reactor.loop.handles import nothing
 from reactor.loop.timers import TimerHandle
 
@@ -27,6 +28,10 @@ class Missed(Enum):
     """Call once for every beat, one a tick, until it has caught up. For things that count beats."""
     DELAY = "delay"
     """Call once, late, and start a new grid from there. For what needs a pause between two calls."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise OptionError(f"missed must be one of {', '.join(member.value for member in cls)}, not {value!r}")
 
     def after(self, start: float, beat: int, interval: float, now: float) -> tuple[float, int]:
         """The grid's start and the number of the next beat, when `beat` is being called at `now`."""

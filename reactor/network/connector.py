@@ -166,8 +166,10 @@ class Connector:
             if self._options.no_delay and sock.family in (socket.AF_INET, socket.AF_INET6):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(self._reactor, sock, self._target, factory(), self._options, self)
-        except Exception as exc:
+        except BaseException as exc:
             sock.close()
+            if not isinstance(exc, Exception):
+                raise  # KeyboardInterrupt, SystemExit
             self._fail(ConnectError(f"connected to {self.address}, but no protocol: {exc}", self.address), exc)
             return
         if self.state is not Connecting.CONNECTING:

@@ -140,7 +140,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         """Deliver frames until there are none, it is enough for this tick, or the handler stops it."""
         room = self.frames_per_tick
         while (decoder := self._decoder) is not None and decoder.buffered:
-            if transport.receiver is not self or room <= 0:
+            if transport.recipient is not self or room <= 0:
                 transport.unread(b"")  # call data_received again when reading goes on, in the next tick at the earliest
                 break
             try:
@@ -171,7 +171,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         try:
             for frame in undelivered:
                 handler(frame)
-                if transport.receiver is not self or self.codec is not codec:
+                if transport.recipient is not self or self.codec is not codec:
                     break
             return not length_hint(undelivered)
         finally:

@@ -123,8 +123,10 @@ class Server:
             return
         try:
             connection = Connection(self._reactor, sock, address, self._factory(), self._options, self)
-        except Exception as exc:
+        except BaseException as exc:
             sock.close()
+            if not isinstance(exc, Exception):
+                raise  # KeyboardInterrupt, SystemExit
             self._reactor.call_exception_handler(
                 {"message": f"exception in the protocol factory of {self!r}", "exception": exc, "source": self}
             )
@@ -156,6 +158,7 @@ class Server:
             self.state = ServerState.CLOSED
             for acceptor in self._acceptors:
                 acceptor.close()
+            self._acceptors.clear()  # they refer to this server
             self._end_if_done()
 
     def drain(self, deadline: float, on_drained: Callable[[Counter[str]], object] | None = None) -> None:

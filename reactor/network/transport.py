@@ -5,7 +5,7 @@ bytes and returns, and what the kernel does not accept yet is kept, within the l
 does.
 
 Names and meanings are those of asyncio's transports. Four things are added: `close` and `abort` take a reason for
-`connection_lost`; `unread` gives input back; `set_read_limit` bounds a read; `receiver` says who may be given input
+`connection_lost`; `unread` gives input back; `set_read_limit` bounds a read; `recipient` says who may be given input
 at this moment.
 """
 
@@ -27,11 +27,11 @@ class Transport(ABC):
 
     __slots__ = ()
 
-    receiver: BaseProtocol | None
+    recipient: BaseProtocol | None
     """The protocol that may be given input now; `None` while reading is paused, or over.
 
     A protocol that hands out several messages from one read compares this with itself after each, and stops as soon
-    as it is no longer the receiver.
+    as it is no longer the recipient.
     """
 
     @abstractmethod

@@ -161,7 +161,7 @@ def test_no_more_is_joined_than_fits_into_one_send() -> None:
 
 
 def test_a_large_chunk_is_never_copied() -> None:
-    large = b"x" * send_buffer.MOST_JOINED
+    large = b"x" * send_buffer.SMALL
     kernel = Kernel()
     buffer = SendBuffer()
     buffer.extend([b"small", b"small", large, b"small"])

@@ -69,13 +69,16 @@ class Row:
 
     def streams(self) -> st.SearchStrategy[bytes]:
         """Arbitrary bytes, with good and oversize frames among them."""
-        parts = made_of(self.noise, 0, 12) | st.binary(max_size=12) | self.frames().map(self.stream) | st.just(self.oversize or b"")
-        return st.lists(parts, max_size=5).map(b"".join)
+        noise = made_of(self.noise, 0, 12) | st.binary(max_size=12)
+        frames = self.frames().map(self.stream) | st.just(self.oversize or b"")
+        return st.lists(noise | frames, max_size=5).map(b"".join)
 
 
 def rows() -> Iterator[Row]:
     line = Row("", LineCodec(MAX), oversize=OVERSIZE + b"\n")
     yield replace(line, name="lines, either newline")
+    network = LineCodec(MAX, delimiter=(b"\r\n", b"\n"))
+    yield replace(line, name="lines, either newline, writes \\r\\n", codec=network, oversize=OVERSIZE + b"\r\n")
     yield replace(line, name="lines, \\n", codec=LineCodec(MAX, delimiter=b"\n"))
     yield replace(line, name="lines, \\r\\n", codec=LineCodec(MAX, delimiter=b"\r\n"), oversize=OVERSIZE + b"\r\n")
     yield replace(line, name="lines, any byte", codec=LineCodec(MAX, delimiter=(b";", b"\n", b"\r")))
