@@ -27,7 +27,7 @@ _defaults: ContextVar[tuple[Kernel | None, Instruments | None]] = ContextVar("re
 def defaults(kernel: Kernel | None = None, instruments: Instruments | None = None) -> Iterator[None]:
     """Within this block, a `Reactor` made without a kernel or instruments gets these; `None` leaves the outer ones."""
     outer_kernel, outer_instruments = _defaults.get()
-    token = _defaults.set((kernel or outer_kernel, instruments or outer_instruments))
+    token = _defaults.set((kernel or outer_kernel, outer_instruments if instruments is None else instruments))
     try:
         yield
     finally:

@@ -80,7 +80,11 @@ class Reactor:
         self.shared: dict[Hashable, Any] = {}
         """What the layers above keep once per reactor."""
         self._wakeup = self.kernel.wakeup()
-        self._selector = self.kernel.selector()
+        try:
+            self._selector = self.kernel.selector()
+        except OSError:
+            self._wakeup.close()
+            raise
         self._readiness = Readiness(self._selector)
         self._readiness.set_reader(self._wakeup.fileno(), self._woken)
         self._timers = TimerQueue()

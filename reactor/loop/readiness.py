@@ -15,9 +15,9 @@ peer hangs up. So a descriptor without a callback is unregistered.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from selectors import BaseSelector, SelectorKey
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from reactor.errors import OptionError
 
@@ -36,73 +36,68 @@ Events: TypeAlias = list[tuple[SelectorKey, int]]
 class Registration:
     """The callbacks of one descriptor. Each event's key carries its registration as `data`."""
 
-    __slots__ = ("fd", "reader", "writer")
+    __slots__ = ("reader", "writer")
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self) -> None:
         """Want nothing yet."""
-        self.fd = fd
         self.reader: Callback | None = None
         self.writer: Callback | None = None
 
 
 class Readiness:
-    """The callbacks of all descriptors, and the selector kept in step with them."""
+    """The callbacks of all descriptors. The selector itself is the one table of them."""
 
-    __slots__ = ("_registrations", "_selector")
+    __slots__ = ("_keys", "_selector")
 
     def __init__(self, selector: BaseSelector) -> None:
         """Watch nothing yet."""
         self._selector = selector
-        self._registrations: dict[int, Registration] = {}
+        self._keys: Mapping[Any, SelectorKey] = selector.get_map()
 
     def __len__(self) -> int:
         """How many descriptors are watched."""
-        return len(self._registrations)
-
-    def __iter__(self) -> Iterator[Registration]:
-        """What is watched."""
-        return iter(list(self._registrations.values()))
+        return len(self._keys)
 
     def set_reader(self, fd: int, callback: Callback | None) -> bool:
         """Call `callback` whenever `fd` is readable, or stop; returns whether there was a callback before."""
-        registration = self._registrations.get(fd)
-        if registration is None:
-            registration = Registration(fd)
+        registration = self._registration(fd)
         before, registration.reader = registration.reader, callback
         if (before is None) != (callback is None):
-            self._update(registration)
+            self._update(fd, registration)
         return before is not None
 
     def set_writer(self, fd: int, callback: Callback | None) -> bool:
         """Call `callback` whenever `fd` is writable, or stop; returns whether there was a callback before."""
-        registration = self._registrations.get(fd)
-        if registration is None:
-            registration = Registration(fd)
+        registration = self._registration(fd)
         before, registration.writer = registration.writer, callback
         if (before is None) != (callback is None):
-            self._update(registration)
+            self._update(fd, registration)
         return before is not None
 
     def forget(self, fd: int) -> None:
         """Watch `fd` no longer, before it is closed."""
-        registration = self._registrations.pop(fd, None)
-        if registration is not None:
+        if fd in self._keys:
+            registration = self._registration(fd)
             registration.reader = registration.writer = None
             self._selector.unregister(fd)
 
     def clear(self) -> None:
-        """Forget everything, without a word to the selector, which is about to be closed."""
-        for registration in self._registrations.values():
-            registration.reader = registration.writer = None
-        self._registrations.clear()
+        """Forget all callbacks, without a word to the selector, which is about to be closed."""
+        for key in self._keys.values():
+            key.data.reader = key.data.writer = None
 
-    def _update(self, registration: Registration) -> None:
+    def _registration(self, fd: int) -> Registration:
+        if fd < 0:
+            raise OptionError(f"{fd} is no descriptor: is the file or socket closed?")
+        key = self._keys.get(fd)
+        return Registration() if key is None else key.data
+
+    def _update(self, fd: int, registration: Registration) -> None:
         """Tell the selector after one direction was switched on or off."""
-        fd = registration.fd
         events = (READ if registration.reader is not None else 0) | (WRITE if registration.writer is not None else 0)
         if events == 0:
             self.forget(fd)
-        elif fd in self._registrations:
+        elif fd in self._keys:
             self._selector.modify(fd, events, registration)
         else:
             try:
@@ -111,7 +106,6 @@ class Readiness:
                 if isinstance(exc, OSError) and exc.errno not in _NOT_WATCHABLE:
                     raise  # no memory, too many watches: not the caller's mistake
                 raise OptionError(_refusal(fd, exc)) from exc
-            self._registrations[fd] = registration
 
 
 def _refusal(fd: int, exc: Exception) -> str:

@@ -90,7 +90,7 @@ class Connection(Transport):
         self._owner: Owner | None = owner
         self.state = _OPEN
         self._receiver = Receiver(self)
-        self._sender = Sender(self)
+        self._sender: Sender | None = None  # made when something has to wait: for most connections that never happens
         self._handling = False  # one of our protocol's callbacks is running
         self._held: bytes | None = b""  # the first write of `data_received`; None: there may be one, b"": not now
         self._reason: BaseException | None = None
@@ -138,8 +138,8 @@ class Connection(Transport):
     # --- Writing --------------------------------------------------------------------------------------------------
 
     def write(self, data: Buffer) -> None:
-        # The answer to one message is mostly one write. It waits here until the callback returns and goes straight to
-        # the kernel, which saves 0.3 µs of passing it through the send buffer.
+        # The answer to one message is mostly one write. It is held until the callback returns and goes straight to the
+        # kernel, which saves 0.4 µs of passing it through the sender, and the memory of the sender.
         if self._held is None and type(data) is bytes and len(data) < MOST_HELD:
             self._held = data
             return
@@ -147,7 +147,7 @@ class Connection(Transport):
         if self.state in WRITABLE:
             if not self._handling:
                 self.reactor.check()
-            self._sender.write(data, own_callback=self._handling)
+            self._sending().write(data, own_callback=self._handling)
         elif self.state not in CLOSING:
             raise RuntimeError("write() after write_eof(): this side of the connection has said that it is done")
 
@@ -158,7 +158,25 @@ class Connection(Transport):
         """A second write, or the end of writing: the first one has to go the long way."""
         held, self._held = self._held, b""
         if held:
-            self._sender.write(held, own_callback=True)
+            self._sending().write(held, own_callback=True)
+
+    def _sending(self) -> Sender:
+        sender = self._sender
+        if sender is None:
+            sender = self._sender = Sender(self)
+        return sender
+
+    def _send_held(self, held: bytes) -> None:
+        """The answer leaves. What the kernel does not take is the sender's business."""
+        try:
+            taken = self.socket.send(held)
+        except (BlockingIOError, InterruptedError):
+            taken = 0
+        except OSError as exc:
+            self._feed(Event.LOST, exc)
+            return
+        if taken < len(held):
+            self._sending().keep(held[taken:])
 
     def write_eof(self) -> None:
         self._feed(Event.WRITE_EOF)
@@ -167,13 +185,17 @@ class Connection(Transport):
         return True
 
     def get_write_buffer_size(self) -> int:
-        return len(self._held or b"") + self._sender.buffer.size
+        return len(self._held or b"") + self._waiting()
+
+    def _waiting(self) -> int:
+        return 0 if self._sender is None else self._sender.buffer.size
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        return self._sender.marks.low, self._sender.marks.high
+        marks = self.options.marks if self._sender is None else self._sender.marks
+        return marks.low, marks.high
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._sender.set_marks(high, low, self.options)
+        self._sending().set_marks(high, low, self.options)
 
     # --- What the sender reports ----------------------------------------------------------------------------------
 
@@ -225,11 +247,14 @@ class Connection(Transport):
     def _feed(self, event: Event, reason: BaseException | None = None) -> None:
         """The one way from state to state. The first reason given is the one that `connection_lost` is told."""
         self.reactor.check()
+        if event is Event.ABORT or event is Event.LOST:
+            self._held = b""
+        else:
+            self._give_up_held()  # which may itself end the connection: a budget can be used up
         before = self.state
         after = TRANSITIONS[before, event]
         if after is before:
             return
-        self._give_up_held()
         if self._reason is None:
             self._reason = reason
         self.state = after
@@ -255,7 +280,7 @@ class Connection(Transport):
             if self.options.drain_timeout is not None:
                 Sweep.of(self.reactor, self.options).watch(self)
         self._receiver.update()
-        if not self._sender.buffer.size:
+        if not self._waiting():
             self._feed(Event.FLUSHED)
 
     def _release(self, reset: bool) -> None:
@@ -268,7 +293,8 @@ class Connection(Transport):
             except OSError:
                 pass  # not connected any more: there is nobody to be told
         self.socket.close()
-        self._sender.close()
+        if self._sender is not None:
+            self._sender.close()
         self._receiver.close()
         self.recipient = None
         Sweep.dismiss(reactor, self.options, self)
@@ -277,17 +303,18 @@ class Connection(Transport):
 
     def lose(self) -> None:
         """The last callback; afterwards protocol, sender, connection and owner do not know each other."""
-        owner = self._owner
+        owner, reason = self._owner, self._reason
         if owner is None:
             return
         try:
-            self.call(self.protocol.connection_lost, self._reason)
+            self.call(self.protocol.connection_lost, reason)
         finally:
-            self._owner = None
+            self._owner = self._reason = None  # an exception's traceback holds the frames, and so this connection
             del self.protocol
             self._receiver.disconnect()
-            self._sender.disconnect()
-            owner.connection_ended(self, self._reason)
+            if self._sender is not None:
+                self._sender.disconnect()
+            owner.connection_ended(self, reason)
 
     def disown(self) -> None:
         """In a forked child: close the descriptor, which is the parent's as well, and touch nothing else."""
@@ -306,7 +333,7 @@ class Connection(Transport):
         options = self.options
         if self.state in CLOSING:
             return None if options.drain_timeout is None else self._closing_since + options.drain_timeout
-        due = self._sender.deadline()
+        due = None if self._sender is None else self._sender.deadline()
         if self.recipient is not None and options.idle_timeout is not None:
             idle = max(self._active, self._receiver.last) + options.idle_timeout
             due = idle if due is None else min(due, idle)
@@ -314,8 +341,8 @@ class Connection(Transport):
 
     def expire(self) -> None:
         """A deadline has passed: end the connection, saying which."""
-        options, waiting = self.options, self._sender.buffer.size
-        stalled = self._sender.deadline()
+        options, waiting = self.options, self._waiting()
+        stalled = None if self._sender is None else self._sender.deadline()
         error: BaseException
         if self.state is State.DRAINING:
             self._feed(Event.LOST)  # all was sent, and only the peer's end did not come: nothing of ours is lost
@@ -347,13 +374,13 @@ class Connection(Transport):
         finally:
             if outermost:
                 self._handling = False
-                if self._sender.buffer.size and self._sender.flow is _FREE:
-                    self._sender.flush()
+                if self._sender is not None:
+                    self._sender.flush_free()
 
     def deliver(self, data: bytes) -> None:
         """`call` for `data_received`: never called from inside another callback, and with the slot for one write."""
         self._handling = True
-        if self.state is _OPEN and self._sender.flow is _FREE:
+        if self.state is _OPEN and (self._sender is None or self._sender.flow is _FREE):
             self._held = None
         try:
             self.protocol.data_received(data)  # type: ignore[attr-defined]
@@ -365,9 +392,9 @@ class Connection(Transport):
             self._handling = False
             held, self._held = self._held, b""
             if held:
-                self._sender.send(held)
-            elif self._sender.buffer.size and self._sender.flow is _FREE:
-                self._sender.flush()
+                self._send_held(held)
+            elif self._sender is not None:
+                self._sender.flush_free()
 
     def protocol_raised(self, callback: Callable[..., Any], exc: BaseException) -> None:
         self.reactor.call_exception_handler(
@@ -408,16 +435,16 @@ class Connection(Transport):
 
     def describe(self) -> dict[str, Any]:
         """What this connection is and how it stands."""
-        marks = self._sender.marks
+        low, high = self.get_write_buffer_limits()
         return {
             "kind": "connection",
             "peer": format_address(self._peername),
             "descriptor": self.socket.fileno(),
             "state": self.state.value,
-            "flow": self._sender.flow.value,
+            "flow": (_FREE if self._sender is None else self._sender.flow).value,
             "reading": self.recipient is not None,
             "unsent": self.get_write_buffer_size(),
-            "limits": {"low": marks.low, "high": marks.high, "hard": self.options.hard_limit},
+            "limits": {"low": low, "high": high, "hard": self.options.hard_limit},
             "deadline": self.deadline(),
         }
 

@@ -143,11 +143,12 @@ class Receiver:
             connection.peer_ended()
 
     def _get_buffer(self) -> memoryview | None:
-        """Ask a `BufferedProtocol` for memory; `None` if that ended the connection, or stopped the reading."""
+        """Ask a `BufferedProtocol` for memory; `None` if it closed, paused or handed over instead."""
         connection = self._connection
-        get_buffer = connection.protocol.get_buffer  # type: ignore[attr-defined]
+        protocol = connection.protocol
+        get_buffer = protocol.get_buffer  # type: ignore[attr-defined]
         buffer = connection.call(get_buffer, -1)
-        if connection.recipient is None:
+        if connection.recipient is not protocol:
             return None
         try:
             view = memoryview(buffer).cast("B")

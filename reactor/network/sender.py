@@ -108,20 +108,16 @@ class Sender:
             else:
                 self.flush()
 
-    def send(self, data: bytes) -> None:
-        """`write` and `flush` in one, for when nothing is waiting: what the kernel takes at once is never stored."""
-        connection = self._connection
-        try:
-            taken = connection.socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            taken = 0
-        except OSError as exc:
-            connection.failed(exc)
-            return
-        if taken < len(data):
-            self.write(data[taken:], own_callback=True)
-            if self.flow is _FREE and self.buffer.size:
-                self._refused(progress=True)
+    def keep(self, rest: bytes) -> None:
+        """Keep what the kernel has just refused: nothing was waiting before."""
+        self.write(rest, own_callback=True)
+        if self.flow is _FREE and self.buffer.size:
+            self._refused(progress=True)
+
+    def flush_free(self) -> None:
+        """The connection's own callback has returned: what it wrote leaves."""
+        if self.flow is _FREE and self.buffer.size:
+            self.flush()
 
     def flush(self) -> None:
         """The one way out: hand what is waiting to the kernel, and draw the conclusions."""

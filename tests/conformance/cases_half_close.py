@@ -70,6 +70,23 @@ def a_write_after_write_eof_is_an_error(world: World, method: str) -> None:
     world.run_until(lambda: near.received == b"still")
 
 
+@for_each("write", "writelines")
+def a_write_after_write_eof_is_an_error_in_a_callback_too(world: World, method: str) -> None:
+    """The same holds inside data_received, where the error is the callback's own to catch."""
+    raised: list[str | None] = []
+
+    def answer(me: Recorder, data: bytes) -> None:
+        argument = b"more" if method == "write" else [b"more"]
+        raised.append(raised_by(lambda: getattr(me.transport, method)(argument)))
+
+    near, far = world.pair(near=Recorder(data_received=answer), far=Recorder(eof_received=_keep_open))
+    near.transport.write_eof()
+    far.transport.write(b"go")
+    world.run_until(lambda: raised)
+    assert raised == ["RuntimeError"]
+    assert not near.transport.is_closing()
+
+
 def write_eof_may_be_repeated(world: World) -> None:
     """A second write_eof is harmless, before and after the first one took effect."""
     near, far = world.pair(far=Recorder(eof_received=_keep_open))

@@ -104,6 +104,30 @@ def the_hard_limit_may_close_instead(world: World) -> None:
 
 
 @reactor_only
+def a_budget_that_is_used_up_ends_the_connection(world: World) -> None:
+    """Bytes that wait beyond the budget end the connection with BudgetExceededError."""
+    near, far = world.pair(limits=Limits(budget=10_000))
+    world.clog(near, far)
+    world.run_until(lambda: near.over)
+    assert near.ending == "BudgetExceededError"
+
+
+@reactor_only
+@for_each("close", "write_eof", "abort")
+def a_budget_that_is_used_up_is_one_end(world: World, then: str) -> None:
+    """A callback that writes beyond the budget and ends the stream ends the connection once, by one or the other."""
+
+    def write_too_much(me: Recorder, data: bytes) -> None:
+        me.transport.write(bytes(101))
+        getattr(me.transport, then)()
+
+    near, far = world.pair(near=Recorder(data_received=write_too_much), limits=Limits(budget=100))
+    far.transport.write(b"go")
+    world.run_until(lambda: near.over)
+    assert near.ending in ("BudgetExceededError", "clean")
+
+
+@reactor_only
 @for_each(Recorder, BufferedRecorder)
 def one_read_brings_no_more_than_the_read_size(world: World, kind: type[Recorder | BufferedRecorder]) -> None:
     """The read size bounds what one data_received or buffer_updated is given."""
@@ -155,7 +179,7 @@ def a_silent_connection_ends_with_the_idle_timeout(world: World) -> None:
 
 
 @reactor_only
-@for_each("sending", "receiving")
+@for_each("sending", "receiving", "receiving into a buffer")
 def each_direction_is_a_sign_of_life(world: World, direction: str) -> None:
     """A connection that only sends is not idle, and neither is one that only receives."""
     sent_at: list[float] = []
@@ -167,14 +191,38 @@ def each_direction_is_a_sign_of_life(world: World, direction: str) -> None:
             sender.transport.write(b"x")
             world.call_later(0.01, send, sender)
 
-    near, far = world.pair(
-        near=Recorder(connection_lost=lambda *_: ended_at.append(world.time())), limits=Limits(idle_timeout=0.05)
-    )
+    kind = BufferedRecorder if direction == "receiving into a buffer" else Recorder
+    near, far = world.pair(near=kind(), limits=Limits(idle_timeout=0.05))
+    near._hooks["connection_lost"] = lambda *_: ended_at.append(world.time())
     send(near if direction == "sending" else far)
     world.run_until(lambda: near.over)
     assert near.ending == "IdleTimeoutError"
     signs_of_life = sent_at if direction == "sending" else sent_at[: len(near.received)]
     assert all(ended_at[0] >= sign + 0.05 for sign in signs_of_life)
+
+
+@reactor_only
+def a_paused_reader_is_not_idle(world: World) -> None:
+    """Silence that the protocol asked for does not count: the idle timeout begins anew when reading is resumed."""
+    times: list[float] = []
+
+    def resume() -> None:
+        assert not near.transport.is_closing()
+        times.append(world.time())
+        near.transport.resume_reading()
+
+    near, _far = world.pair(
+        near=Recorder(
+            connection_made=lambda me: me.transport.pause_reading(),
+            connection_lost=lambda *_: times.append(world.time()),
+        ),
+        limits=Limits(idle_timeout=0.03),
+    )
+    world.call_later(0.1, resume)
+    world.run_until(lambda: near.over)
+    resumed_at, ended_at = times
+    assert near.ending == "IdleTimeoutError"
+    assert ended_at >= resumed_at + 0.03
 
 
 @reactor_only

@@ -75,6 +75,46 @@ def set_protocol_inside(world: World, callback: str) -> None:
     assert near.events == heard
 
 
+@for_each("close", "abort", "write_eof")
+def a_write_that_fails_inside_a_callback_is_the_end(world: World, then: str) -> None:
+    """A callback that answers a peer that has reset already, and ends the stream, ends the connection once."""
+
+    def answer(me: Recorder, data: bytes) -> None:
+        me.transport.write(b"answer")
+        getattr(me.transport, then)()
+
+    near, far = world.pair(near=Recorder(data_received=answer))
+    near.transport.set_write_buffer_limits(high=0)
+    near.transport.pause_reading()
+    far.transport.write(b"question")
+    world.settle()
+    world.reset(far.transport)
+    world.run_until(lambda: far.over)
+    near.transport.resume_reading()
+    world.run_until(lambda: near.over)
+    assert near.ending in ("ConnectionResetError", "BrokenPipeError", "clean")
+
+
+@for_each("close", "abort", "write_eof")
+def the_end_may_be_changed_inside_pause_writing(world: World, then: str) -> None:
+    """An abort inside pause_writing holds, also if that came while the callback around it was ending the stream."""
+
+    def flood(me: Recorder, data: bytes) -> None:
+        for _ in range(100):
+            me.transport.write(bytes(4000))
+        getattr(me.transport, then)()
+
+    near, far = world.pair(near=Recorder(data_received=flood, pause_writing=lambda me: me.transport.abort()))
+    near.transport.set_write_buffer_limits(high=0)
+    world.shrink_kernel_buffers(near.transport)
+    world.shrink_kernel_buffers(far.transport)
+    far.transport.pause_reading()
+    far.transport.write(b"go")
+    world.run_until(lambda: near.over)
+    world.settle()
+    assert near.ending == "clean"
+
+
 def a_callback_may_write_until_it_is_paused(world: World) -> None:
     """pause_writing may come inside the write that crosses the mark, while the callback that writes still runs."""
 

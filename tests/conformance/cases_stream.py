@@ -275,6 +275,36 @@ def writes_of_all_sizes_that_wait_keep_their_order(world: World) -> None:
     assert far.received == expected
 
 
+def a_callbacks_only_write_goes_behind_what_waits(world: World) -> None:
+    """A callback that writes once, while earlier bytes wait, does not overtake them."""
+    near, far = world.pair(near=Recorder(data_received=lambda me, data: me.transport.write(b"the end")))
+    world.clog(near, far)
+    far.transport.write(b"go")
+    world.run_until(lambda: near.received)
+    far.transport.resume_reading()
+    world.run_until(lambda: len(far.received) >= (1 << 20) + 7)
+    assert far.received.endswith(b"\0the end")
+
+
+def one_write_a_callback_loses_nothing_to_a_full_kernel(world: World) -> None:
+    """A callback that writes once has its bytes kept, whole or in part, when the kernel has no room for them."""
+    pieces = [bytes([number]) * 9_999 for number in range(40)]
+    unwritten = list(pieces)
+    near, far = world.pair(near=Recorder(data_received=lambda me, data: me.transport.write(unwritten.pop(0))))
+    world.shrink_kernel_buffers(near.transport)
+    world.shrink_kernel_buffers(far.transport)
+    near.transport.set_write_buffer_limits(high=1 << 20)
+    far.transport.pause_reading()
+    while unwritten:
+        near.received.clear()
+        far.transport.write(b"x")
+        world.run_until(lambda: near.received)
+    assert near.transport.get_write_buffer_size() > 0
+    far.transport.resume_reading()
+    world.run_until(lambda: len(far.received) >= 40 * 9_999)
+    assert far.received == b"".join(pieces)
+
+
 def writelines_takes_more_chunks_than_one_system_call(world: World) -> None:
     """Three thousand chunks are more than sendmsg(2) takes at once (IOV_MAX, 1024), and arrive all the same."""
     near, far = world.pair()

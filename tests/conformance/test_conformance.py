@@ -94,8 +94,6 @@ def test_every_listed_difference_is_shown_by_a_case() -> None:
 
 
 def test_the_readme_has_the_table_of_differences() -> None:
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
-    _before, marker, rest = text.partition("<!-- differences -->\n")
-    if marker:
-        table, _end, _after = rest.partition("<!-- /differences -->")
-        assert table.strip() == markdown()
+    _before, _marker, rest = README.read_text(encoding="utf-8").partition("<!-- differences -->\n")
+    table, _marker, _after = rest.partition("<!-- /differences -->")
+    assert table.strip() == markdown()

@@ -42,6 +42,7 @@ class Limits:
     drain_timeout: float | None = None
     overflow: str | None = None
     read_size: int | None = None
+    budget: int | None = None
 
 
 class StalledError(AssertionError):

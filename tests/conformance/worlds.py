@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reactor import ConnectionOptions, Reactor, connect, listen
+from reactor.buffering import Budget
 from reactor.kernel import SystemKernel
 from reactor.network.transport import Transport
 from tests.conformance.world import End, Limits, World
@@ -129,7 +130,10 @@ class ReactorWorld(SocketWorld):
 
 
 def _options(limits: Limits) -> ConnectionOptions:
-    return ConnectionOptions(**{name: value for name, value in asdict(limits).items() if value is not None})
+    given = {name: value for name, value in asdict(limits).items() if value is not None}
+    if limits.budget is not None:
+        given["budget"] = Budget(limits.budget)
+    return ConnectionOptions(**given)
 
 
 def _selectors() -> dict[str, type[selectors.BaseSelector]]:

@@ -251,6 +251,18 @@ def test_after_clear_nothing_is_being_discarded_any_more(row: Row) -> None:
 
 
 @each_codec
+@pytest.mark.parametrize("forget", ["clear", "release"])
+def test_after_half_a_frame_was_forgotten_the_next_one_is_found_at_once(row: Row, forget: str) -> None:
+    short, long = b"b" * max(1, row.lengths[0]), b"b" * row.lengths[1]
+    decoder = row.codec.decoder()
+    decoder.feed(row.codec.encode(long)[:-1])
+    assert decoder.decode() == []
+    getattr(decoder, forget)()
+    decoder.feed(row.codec.encode(short))
+    assert decoder.decode() == [short]
+
+
+@each_codec
 def test_a_batch_that_was_consumed_cannot_be_consumed_again(row: Row) -> None:
     decoder = row.codec.decoder()
     frame = b"b" * max(1, row.lengths[0])

@@ -1,0 +1,338 @@
+"""What a connection does for its protocol beyond the ordinary: memory of one's own, input given back, odd callers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from reactor import ConnectionOptions, MisuseError, Protocol
+from reactor.errors import WrongThreadError
+from reactor.network.protocol import BaseProtocol, BufferedProtocol
+from tests.network.kit import BufferedRecorder, Network, Recorder
+
+# --- Callbacks that are not as they should be -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("buffer", [b"readonly", bytearray(), "text", 5, None])
+def test_a_buffer_that_cannot_be_written_ends_the_connection_and_is_reported_once(net: Network, buffer: Any) -> None:
+    class Wrong(BufferedRecorder):
+        def get_buffer(self, sizehint: int) -> Any:
+            return buffer
+
+    near, peer = net.pair(Wrong())
+    net.send_all(peer, b"x")
+    net.until(lambda: near.over)
+    (error,) = net.take_errors()
+    assert error is near.ended_with
+    assert isinstance(error, (TypeError, MisuseError))
+
+
+def test_memory_of_any_shape_is_filled(net: Network) -> None:
+    import array  # noqa: PLC0415
+
+    numbers = array.array("I", [0] * 4)
+
+    class Wide(BufferedRecorder):
+        def get_buffer(self, sizehint: int) -> Any:
+            return memoryview(numbers)
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.received += memoryview(numbers).cast("B")[:nbytes]
+
+    near, peer = net.pair(Wide())
+    net.send_all(peer, bytes(range(100)))
+    net.until(lambda: near.received == bytes(range(100)))
+
+
+@pytest.mark.parametrize("hook", ["pause_reading", "abort", "close"])
+def test_get_buffer_may_change_its_mind(net: Network, hook: str) -> None:
+    asked: list[int] = []
+
+    class Hesitant(BufferedRecorder):
+        def get_buffer(self, sizehint: int) -> Any:
+            asked.append(sizehint)
+            if len(asked) == 1:
+                getattr(self.transport, hook)()
+            return bytearray(10)
+
+    near, peer = net.pair(Hesitant())
+    net.send_all(peer, b"hello")
+    net.settle()
+    assert asked == [-1]
+    assert not near.saw("buffer_updated")
+    if hook == "pause_reading":
+        near.transport.resume_reading()
+        net.until(lambda: near.saw("buffer_updated"))
+
+
+def test_get_buffer_may_hand_over_to_another_protocol(net: Network) -> None:
+    successor = Recorder()
+
+    class Doorman(BufferedRecorder):
+        def get_buffer(self, sizehint: int) -> Any:
+            self.hand_over_to(successor)
+            return bytearray(10)
+
+    _near, peer = net.pair(Doorman())
+    net.send_all(peer, b"hello")
+    net.until(lambda: successor.received == b"hello")
+
+
+def test_a_mistake_in_connection_made_is_known_before_anything_is_read(net: Network) -> None:
+    mistake = ValueError("a mistake")
+
+    def fail(me: Any) -> None:
+        raise mistake
+
+    near = Recorder(connection_made=fail)
+    server = net.listen(lambda: near)
+    peer = net.dial(server)
+    peer.send(b"x")
+    net.until(lambda: near.over)
+    assert near.events == ["connection_made", "connection_lost"]
+    assert near.ended_with is mistake
+    assert net.take_errors() == [mistake]
+
+
+def test_the_report_of_a_mistake_names_protocol_and_transport(net: Network) -> None:
+    def fail(me: Any, data: bytes) -> None:
+        raise ValueError("a mistake")
+
+    near, peer = net.pair(Recorder(data_received=fail))
+    transport = near.transport
+    net.send_all(peer, b"x")
+    net.until(lambda: near.over)
+    (context,) = net.contexts
+    assert context["transport"] is transport
+    assert context["protocol"] is near
+    assert "data_received" in context["message"]
+    net.take_errors()
+
+
+def test_a_mistake_after_a_change_of_hands_is_reported_all_the_same(net: Network) -> None:
+    mistake = ValueError("a mistake")
+    successor = BufferedRecorder()
+
+    def fail(me: Any, data: bytes) -> None:
+        me.hand_over_to(successor)
+        raise mistake
+
+    _near, peer = net.pair(Recorder(data_received=fail))
+    net.send_all(peer, b"x")
+    net.until(lambda: successor.over)
+    assert successor.ended_with is mistake
+    assert net.take_errors() == [mistake]
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_in_connection_lost_goes_through_and_the_connection_is_over_all_the_same(
+    net: Network, interrupt: Any
+) -> None:
+    def fail(me: Any) -> None:
+        raise interrupt
+
+    near = Recorder(connection_lost=fail)
+    server = net.listen(lambda: near)
+    peer = net.dial(server)
+    net.until(lambda: near.made)
+    peer.close()
+    with pytest.raises(interrupt):
+        net.until(lambda: False)
+    assert not server.connections
+    server.close()
+    net.reactor.run()
+    net.reactor.close()
+    assert near.events.count("connection_lost") == 1
+
+
+def test_an_interrupt_in_the_factory_leaves_no_socket(net: Network) -> None:
+    def factory() -> Any:
+        raise KeyboardInterrupt
+
+    server = net.listen(factory)
+    peer = net.dial(server)
+    with pytest.raises(KeyboardInterrupt):
+        net.until(lambda: False)
+    assert net.read_to_the_end(peer) == b""
+
+
+# --- Protocols ----------------------------------------------------------------------------------------------------
+
+
+def test_the_base_classes_say_nothing_and_keep_nothing(net: Network) -> None:
+    base, protocol, buffered = BaseProtocol(), Protocol(), BufferedProtocol()
+    for one in (base, protocol, buffered):
+        one.connection_made(None)  # type: ignore[arg-type]
+        one.pause_writing()
+        one.resume_writing()
+        one.connection_lost(None)
+    protocol.data_received(b"")
+    buffered.buffer_updated(0)
+    assert protocol.eof_received() is None
+    assert buffered.eof_received() is None
+    with pytest.raises(NotImplementedError, match="get_buffer"):
+        buffered.get_buffer(-1)
+
+
+def test_what_is_no_protocol_cannot_be_set(net: Network) -> None:
+    near, peer = net.pair()
+    with pytest.raises(TypeError, match="is no protocol"):
+        near.transport.set_protocol(BaseProtocol())
+    net.send_all(peer, b"still here")
+    net.until(lambda: near.received == b"still here")
+
+
+def test_a_protocol_that_is_set_after_close_is_told_of_the_end(net: Network) -> None:
+    near, _peer = net.clogged()
+    near.transport.close()
+    successor = Recorder()
+    near.hand_over_to(successor)
+    near.transport.abort()
+    net.until(lambda: successor.over)
+    assert successor.events == ["connection_lost"]
+
+
+# --- Read limits and input given back -----------------------------------------------------------------------------
+
+
+def test_a_read_brings_no_more_than_the_limit(net: Network) -> None:
+    sizes: list[int] = []
+    near, peer = net.pair(Recorder(data_received=lambda me, data: sizes.append(len(data))))
+    near.transport.set_read_limit(100)
+    net.send_all(peer, bytes(1000))
+    net.until(lambda: len(near.received) == 1000)
+    assert max(sizes) == 100
+    near.transport.set_read_limit(None)
+    net.send_all(peer, bytes(1000))
+    net.until(lambda: len(near.received) == 2000)
+    assert sizes[-1] > 100
+
+
+def test_the_option_bounds_every_read_and_what_a_protocol_asks_for(net: Network) -> None:
+    sizes: list[int] = []
+    near, peer = net.pair(
+        Recorder(data_received=lambda me, data: sizes.append(len(data))), ConnectionOptions(read_size=50)
+    )
+    near.transport.set_read_limit(1000)
+    net.send_all(peer, bytes(1000))
+    net.until(lambda: len(near.received) == 1000)
+    assert max(sizes) == 50
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_limit_below_one_byte_is_not_taken_for_the_end_of_the_stream(net: Network, size: int) -> None:
+    near, peer = net.pair()
+    try:
+        near.transport.set_read_limit(size)
+    except MisuseError:
+        return
+    net.send_all(peer, b"hello")
+    net.until(lambda: near.received == b"hello")
+    assert not near.saw("eof_received")
+
+
+def test_a_read_limit_does_not_outlive_its_protocol(net: Network) -> None:
+    near, peer = net.pair()
+    near.transport.set_read_limit(1)
+    sizes: list[int] = []
+    successor = Recorder(data_received=lambda me, data: sizes.append(len(data)))
+    near.hand_over_to(successor)
+    net.send_all(peer, bytes(1000))
+    net.until(lambda: len(successor.received) == 1000)
+    assert max(sizes) > 1
+
+
+def test_however_often_reading_is_resumed_input_given_back_comes_once_in_a_tick(net: Network) -> None:
+    def give_back(me: Any, data: bytes) -> None:
+        ticks.append(tick)
+        if len(ticks) < 5:
+            me.transport.unread(data)
+
+    tick = 0
+    ticks: list[int] = []
+    near, peer = net.pair(Recorder(data_received=give_back))
+    net.send_all(peer, b"x")
+    while len(ticks) < 5:
+        for _ in range(3):
+            near.transport.pause_reading()
+            near.transport.resume_reading()
+        tick += 1
+        net.reactor.run_once(0.01)
+    assert len(set(ticks)) == 5
+
+
+def test_input_given_back_in_pieces_comes_in_order_into_small_memory(net: Network) -> None:
+    def swap(me: Any, data: bytes) -> None:
+        me.transport.unread(data[4:])
+        me.transport.unread(data[:4])
+        me.hand_over_to(successor)
+
+    successor = BufferedRecorder(size=3)
+    _near, peer = net.pair(Recorder(data_received=swap))
+    net.send_all(peer, b"headbody")
+    net.until(lambda: len(successor.received) == 8)
+    net.send_all(peer, b" and tail")
+    net.until(lambda: successor.received == b"headbody and tail")
+
+
+def test_input_given_back_waits_for_memory(net: Network) -> None:
+    class Hesitant(BufferedRecorder):
+        def get_buffer(self, sizehint: int) -> Any:
+            if not self.saw("get_buffer"):
+                self._call("get_buffer", sizehint)
+                self.transport.pause_reading()
+            return self.memory
+
+    def swap(me: Any, data: bytes) -> None:
+        me.transport.unread(data)
+        me.hand_over_to(successor)
+
+    successor = Hesitant()
+    _near, peer = net.pair(Recorder(data_received=swap))
+    net.send_all(peer, b"hello")
+    net.until(lambda: successor.saw("get_buffer"))
+    net.settle()
+    assert successor.received == b""
+    successor.transport.resume_reading()
+    net.until(lambda: successor.received == b"hello")
+
+
+# --- Odd callers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_write_from_another_thread_is_refused(net: Network) -> None:
+    near, peer = net.pair()
+    raised: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            near.transport.write(b"from somewhere else")
+        except WrongThreadError as exc:
+            raised.append(exc)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    thread.join()
+    assert "call_soon_threadsafe" in str(raised[0])
+    with pytest.raises(BlockingIOError):
+        peer.recv(1)
+
+
+def test_what_can_be_asked_of_a_transport(net: Network) -> None:
+    near, peer = net.pair()
+    transport = near.transport
+    assert transport.can_write_eof()
+    assert transport.get_extra_info("peername") == peer.getsockname()
+    assert transport.get_extra_info("sockname") == peer.getpeername()
+    assert isinstance(transport.get_extra_info("socket"), socket.socket)
+    assert isinstance(transport.get_extra_info("options"), ConnectionOptions)
+    assert transport.get_extra_info("cipher") is None
+    assert transport.get_extra_info("cipher", "none") == "none"
+    assert transport.get_protocol() is near
+    assert transport.get_write_buffer_limits() == (16 << 10, 64 << 10)
+    seen = transport.describe()
+    assert (seen["kind"], seen["state"], seen["reading"], seen["unsent"]) == ("connection", "open", True, 0)
+    assert repr(transport) == f"<connection with 127.0.0.1:{peer.getsockname()[1]}, open>"

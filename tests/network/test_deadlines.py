@@ -1,0 +1,238 @@
+"""Deadlines of connections: typed, never early, and one timer for all that share their options."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from reactor import ConnectionOptions, Transport
+from reactor.errors import DeadlineError, IdleTimeoutError, WriteTimeoutError
+from tests.network.kit import Network, Recorder, ScriptedKernel
+
+IDLE = ConnectionOptions(idle_timeout=0.05)
+STALL = ConnectionOptions(write_timeout=0.05)
+
+
+def timers(net: Network) -> int:
+    return net.reactor.describe()["timers"]  # type: ignore[no-any-return]
+
+
+def pause(me: Recorder) -> None:
+    me.transport.pause_reading()
+
+
+def after(net: Network, seconds: float) -> None:
+    """Run until `seconds` have passed on the reactor's clock."""
+    passed: list[bool] = []
+    net.reactor.call_later(seconds, passed.append, True)
+    net.until(lambda: passed)
+
+
+def test_a_silent_connection_ends_with_an_error_that_names_the_option_and_its_seconds(net: Network) -> None:
+    began = net.reactor.time()
+    near, _peer = net.pair(options=IDLE)
+    net.until(lambda: near.over)
+    assert net.reactor.time() >= began + 0.05
+    assert isinstance(near.ended_with, IdleTimeoutError)
+    assert isinstance(near.ended_with, TimeoutError)
+    assert "idle_timeout=0.05 s" in str(near.ended_with)
+    assert timers(net) == 0
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_traffic_in_either_direction_puts_the_idle_timeout_off(net: Network, direction: str) -> None:
+    near, peer = net.pair(options=IDLE)
+    last = [net.reactor.time()]
+
+    def talk() -> None:
+        if not near.over and len(last) < 8:
+            last.append(net.reactor.time())
+            net.reactor.call_later(0.02, talk)
+            if direction == "in":
+                peer.send(b"x")
+            else:
+                near.transport.write(b"x")
+
+    talk()
+    net.until(lambda: near.over)
+    assert isinstance(near.ended_with, IdleTimeoutError)
+    assert net.reactor.time() >= last[-1] + 0.05
+    if direction == "in":
+        assert len(near.received) == len(last) - 1
+
+
+def test_silence_that_the_protocol_asked_for_does_not_count(net: Network) -> None:
+    near, _peer = net.pair(options=IDLE)
+    near.transport.pause_reading()
+    after(net, 0.15)
+    assert not near.over
+    assert timers(net) == 0
+
+
+@pytest.mark.parametrize("where", ["connection_made", "later"])
+def test_the_idle_timeout_begins_anew_when_reading_is_resumed(net: Network, where: str) -> None:
+    near, _peer = net.pair(Recorder(connection_made=pause) if where == "connection_made" else None, IDLE)
+    near.transport.pause_reading()
+    after(net, 0.12)
+    resumed = net.reactor.time()
+    near.transport.resume_reading()
+    net.until(lambda: near.over)
+    assert isinstance(near.ended_with, IdleTimeoutError)
+    assert net.reactor.time() >= resumed + 0.05
+
+
+def test_resuming_what_was_not_paused_is_no_traffic(net: Network) -> None:
+    near, _peer = net.pair(options=IDLE)
+    beat = net.reactor.call_every(0.01, lambda: near.transport.resume_reading())
+    beats = net.reactor.call_later(0.5, beat.cancel)
+    net.until(lambda: near.over)
+    assert not beat.cancelled()
+    beat.cancel()
+    beats.cancel()
+
+
+def test_a_new_protocol_inherits_the_idle_timeout(net: Network) -> None:
+    near, _peer = net.pair(options=IDLE)
+    successor = Recorder()
+    near.hand_over_to(successor)
+    net.until(lambda: successor.over)
+    assert isinstance(successor.ended_with, IdleTimeoutError)
+
+
+def test_a_peer_that_takes_nothing_ends_the_connection_with_the_write_timeout(net: Network) -> None:
+    near, _peer = net.pair(options=STALL, small=True)
+    began = net.reactor.time()
+    near.transport.write(bytes(1 << 20))
+    net.until(lambda: near.over)
+    assert net.reactor.time() >= began + 0.05
+    assert isinstance(near.ended_with, WriteTimeoutError)
+    assert "write_timeout=0.05 s" in str(near.ended_with)
+    assert re.search(r"took none of \d+ bytes", str(near.ended_with))
+
+
+def test_a_peer_that_takes_a_little_now_and_then_is_slow_but_not_dead(net: Network) -> None:
+    near, peer = net.pair(options=STALL, small=True)
+    near.transport.write(bytes(400_000))
+    until = net.reactor.time() + 0.2
+    seen = [near.transport.get_write_buffer_size()]
+    while net.reactor.time() < until and not near.over:
+        # As much as opens the window: the kernel announces no small ones (RFC 9293 section 3.8.6.2.2).
+        net.read(peer, 16_384)
+        after(net, 0.01)
+        seen.append(near.transport.get_write_buffer_size())
+    assert not near.over
+    assert seen == sorted(seen, reverse=True)
+    assert seen[-1] < seen[0]
+
+
+def test_the_earlier_of_two_deadlines_counts(net: Network) -> None:
+    options = ConnectionOptions(write_timeout=0.05, idle_timeout=30)
+    near, _peer = net.clogged(options=options)
+    net.until(lambda: near.over)
+    assert isinstance(near.ended_with, WriteTimeoutError)
+    options = ConnectionOptions(write_timeout=30, idle_timeout=0.05)
+    near, _peer = net.clogged(options=options)
+    net.until(lambda: near.over)
+    assert isinstance(near.ended_with, IdleTimeoutError)
+
+
+def test_however_many_connections_share_options_there_is_one_timer(net: Network) -> None:
+    nears: list[Recorder] = []
+
+    def factory() -> Recorder:
+        nears.append(Recorder())
+        return nears[-1]
+
+    server = net.listen(factory, options=IDLE)
+    for _ in range(50):
+        net.dial(server)
+        net.reactor.run_once(0)
+        assert timers(net) <= 1
+    net.until(lambda: len(nears) == 50)
+    other, _peer = net.pair(options=ConnectionOptions(idle_timeout=30))
+    assert timers(net) == 2
+    net.until(lambda: all(near.over for near in nears))
+    assert server.ended == {"IdleTimeoutError": 50}
+    assert not other.over
+    other.transport.abort()
+    net.settle()
+    assert timers(net) == 0
+
+
+def test_no_timer_is_left_when_the_connections_are_gone_and_run_returns(net: Network) -> None:
+    near, peer = net.pair(options=ConnectionOptions(idle_timeout=30))
+    assert timers(net) == 1
+    peer.close()
+    net.reactor.run()
+    assert near.over
+    assert timers(net) == 0
+
+
+def test_connections_without_deadlines_have_no_timer(net: Network) -> None:
+    near, peer = net.pair()
+    net.send_all(peer, b"x")
+    net.until(lambda: near.received)
+    near.transport.write(b"y")
+    assert timers(net) == 0
+
+
+def test_options_that_are_not_used_any_more_leave_nothing_in_the_reactor(net: Network) -> None:
+    before = len(net.reactor.shared)
+    for _ in range(5):
+        near, peer = net.pair(options=ConnectionOptions(idle_timeout=30))
+        peer.close()
+        net.until(lambda near=near: near.over)  # type: ignore[misc]
+    assert len(net.reactor.shared) <= before + 1
+
+
+def test_ten_rounds_at_most_are_made_in_the_time_of_the_shortest_timeout(net: Network) -> None:
+    """Connections that fall due one after the other are looked at together, so that the work stays bounded."""
+    options = ConnectionOptions(idle_timeout=0.1)
+    nears: list[Recorder] = []
+    ended: list[float] = []
+
+    def factory() -> Recorder:
+        nears.append(Recorder(connection_lost=lambda me: ended.append(net.reactor.now)))
+        return nears[-1]
+
+    server = net.listen(factory, options=options)
+    for _ in range(30):
+        net.dial(server)
+        after(net, 0.002)
+    net.until(lambda: len(ended) == 30)
+    rounds = sorted(set(ended))
+    assert all(later - earlier >= 0.009 for earlier, later in pairwise(rounds))
+
+
+def test_instruments_are_told_of_deadlines_and_transitions(net: Network) -> None:
+    deadlines: list[tuple[Any, BaseException]] = []
+    steps: list[tuple[str, str, str]] = []
+
+    class Watcher:
+        def watch(self, agenda: Any) -> Any:
+            return agenda
+
+        def transition(self, source: Any, before: str, event: str, after: str) -> None:
+            steps.append((before, event, after))
+
+        def deadline(self, source: Any, error: BaseException) -> None:
+            deadlines.append((source, error))
+
+    net.reactor.instruments = Watcher()
+    near, _peer = net.pair(options=IDLE)
+    transport: Transport = near.transport
+    net.until(lambda: near.over)
+    assert deadlines == [(transport, near.ended_with)]
+    assert isinstance(near.ended_with, DeadlineError)
+    assert steps == [("open", "abort", "closed")]
+
+
+def test_a_selector_that_wakes_early_makes_no_deadline_early(net: Network, kernel: ScriptedKernel) -> None:
+    near, _peer = net.pair(options=IDLE)
+    began = net.reactor.time()
+    while not near.over:
+        net.reactor.run_once(0)  # far more ticks than there are deadlines
+    assert net.reactor.time() >= began + 0.04  # the last traffic was the accept, a moment before
