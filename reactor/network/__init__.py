@@ -2,10 +2,9 @@
 
 from reactor.network.connector import Connector, connect
 from reactor.network.framed import FramedProtocol
+from reactor.network.interface import BaseProtocol, BufferedProtocol, Protocol, Transport
 from reactor.network.options import ConnectionOptions, Overflow
-from reactor.network.protocol import BaseProtocol, BufferedProtocol, Protocol
 from reactor.network.server import Server, listen
-from reactor.network.transport import Transport
 
 __all__ = [
     "BaseProtocol",

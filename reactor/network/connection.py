@@ -26,13 +26,12 @@ from reactor.kernel import Socket
 from reactor.loop import Reactor
 from reactor.network.acceptor import descriptor_closed
 from reactor.network.address import format_address
+from reactor.network.interface import BaseProtocol, Buffer, Transport
 from reactor.network.options import ConnectionOptions, Overflow
-from reactor.network.protocol import BaseProtocol
 from reactor.network.receiver import Receiver, is_buffered
 from reactor.network.sender import Flow, Sender
 from reactor.network.states import CLOSING, DELIVERING, TRANSITIONS, WRITABLE, Event, State
 from reactor.network.sweep import Sweep
-from reactor.network.transport import Buffer, Transport
 
 __all__ = ["Connection", "Owner"]
 
@@ -113,8 +112,7 @@ class Connection(Transport):
             self._receiver.pause()
 
     def resume_reading(self) -> None:
-        if self.state not in CLOSING:
-            self._receiver.resume()
+        if self.state not in CLOSING and self._receiver.resume():
             self._watch_idle()
 
     def is_reading(self) -> bool:
@@ -166,17 +164,17 @@ class Connection(Transport):
             sender = self._sender = Sender(self)
         return sender
 
-    def _send_held(self, held: bytes) -> None:
-        """The answer leaves. What the kernel does not take is the sender's business."""
+    def send_now(self, data: bytes) -> None:
+        """Offer `data` to the kernel while nothing is waiting. No sender is needed while it takes all of it."""
         try:
-            taken = self.socket.send(held)
+            taken = self.socket.send(data)
         except (BlockingIOError, InterruptedError):
             taken = 0
         except OSError as exc:
-            self._feed(Event.LOST, exc)
+            self.failed(exc)
             return
-        if taken < len(held):
-            self._sending().keep(held[taken:])
+        if taken < len(data):
+            self._sending().keep(data[taken:])
 
     def write_eof(self) -> None:
         self._feed(Event.WRITE_EOF)
@@ -379,20 +377,21 @@ class Connection(Transport):
 
     def deliver(self, data: bytes) -> None:
         """`call` for `data_received`: never called from inside another callback, and with the slot for one write."""
+        protocol = self.protocol
         self._handling = True
         if self.state is _OPEN and (self._sender is None or self._sender.flow is _FREE):
             self._held = None
         try:
-            self.protocol.data_received(data)  # type: ignore[attr-defined]
+            protocol.data_received(data)  # type: ignore[attr-defined]
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as exc:
-            self.protocol_raised(self.protocol.data_received, exc)  # type: ignore[attr-defined]
+            self.protocol_raised(protocol.data_received, exc)  # type: ignore[attr-defined]
         finally:
             self._handling = False
             held, self._held = self._held, b""
             if held:
-                self._send_held(held)
+                self.send_now(held)
             elif self._sender is not None:
                 self._sender.flush_free()
 

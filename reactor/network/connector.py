@@ -26,8 +26,8 @@ from reactor.loop import Handle, Job, Reactor, TimerHandle
 from reactor.network.acceptor import descriptor_closed
 from reactor.network.address import check_is_socket, format_address, parse_address
 from reactor.network.connection import Connection
+from reactor.network.interface import BaseProtocol
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
-from reactor.network.protocol import BaseProtocol
 
 __all__ = ["Connecting", "Connector", "connect"]
 

@@ -25,9 +25,8 @@ from typing import ClassVar, Generic, TypeVar
 
 from reactor.errors import BudgetExceededError, FramingError, MisuseError
 from reactor.framing.codec import Codec, Decoder
+from reactor.network.interface import Protocol, Transport
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
-from reactor.network.protocol import Protocol
-from reactor.network.transport import Transport
 
 __all__ = ["FramedProtocol"]
 
@@ -117,9 +116,11 @@ class FramedProtocol(Protocol, Generic[FrameT]):
 
     def release_input(self) -> bytes:
         """For `set_protocol`: the bytes that no delivered frame covers. They are the next protocol's."""
-        self._settle_batch()
         decoder, self._decoder = self._decoder, None
-        return b"" if decoder is None else decoder.release()
+        if decoder is None:
+            return b""
+        self._settle_batch(decoder)
+        return decoder.release()
 
     # --- Delivery ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +153,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
             if not frames:
                 break
             room -= len(frames)
-            if self._hand_out(frames, transport):
+            if self._hand_out(frames, decoder, transport):
                 self._batch = min(self._batch * 8, self.frames_per_tick)
             else:
                 self._batch = _FIRST_BATCH
@@ -163,7 +164,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
             self._held = held
             transport.set_read_limit(max(self._most_held - held, 1) if held else None)
 
-    def _hand_out(self, frames: list[FrameT], transport: Transport) -> bool:
+    def _hand_out(self, frames: list[FrameT], decoder: Decoder[FrameT], transport: Transport) -> bool:
         """Give out the frames, as long as this protocol and this codec are the ones to do it; whether to the end."""
         codec, handler = self.codec, self.frame_received
         self._frames = frames
@@ -175,14 +176,13 @@ class FramedProtocol(Protocol, Generic[FrameT]):
                     break
             return not length_hint(undelivered)
         finally:
-            self._settle_batch()
+            self._settle_batch(decoder)
 
-    def _settle_batch(self) -> None:
+    def _settle_batch(self, decoder: Decoder[FrameT]) -> None:
         """Take the bytes of the frames that were given out from the decoder, and give out no more of this batch."""
         undelivered, self._undelivered = self._undelivered, None
         if undelivered is not None:
-            if self._decoder is not None:
-                self._decoder.consume(len(self._frames) - length_hint(undelivered))
+            decoder.consume(len(self._frames) - length_hint(undelivered))
             for _ in undelivered:
                 pass
             self._frames = ()

@@ -28,8 +28,8 @@ from reactor.network.states import DELIVERING, DISCARDING
 if TYPE_CHECKING:
     from reactor.kernel import Socket
     from reactor.loop import Reactor
+    from reactor.network.interface import BaseProtocol
     from reactor.network.options import ConnectionOptions
-    from reactor.network.protocol import BaseProtocol
     from reactor.network.states import State
 
 __all__ = ["Intake", "Receiver", "Receiving", "is_buffered"]
@@ -116,11 +116,11 @@ class Receiver:
         if not data:
             connection.peer_ended()
             return
-        size = len(data)
-        if size == MODEST_READ:
+        if self.intake is _BULK:
+            if len(data) < BULK_ENDS:
+                self._take_in(Intake.MODEST)
+        elif len(data) == MODEST_READ:
             self._take_in(Intake.BULK)
-        elif size < BULK_ENDS and self.intake is _BULK:
-            self._take_in(Intake.MODEST)
         connection.deliver(data)
 
     def _readable_into(self) -> None:
@@ -176,12 +176,14 @@ class Receiver:
         """Read nothing until `resume`."""
         self._take_in(Intake.PAUSED)
 
-    def resume(self) -> None:
-        """Read again, what was given back first."""
-        if self.intake is Intake.PAUSED:
-            self._take_in(Intake.MODEST)
-            if self._unread is not None:
-                self._redeliver_soon()
+    def resume(self) -> bool:
+        """Read again, what was given back first; whether it was paused."""
+        if self.intake is not Intake.PAUSED:
+            return False
+        self._take_in(Intake.MODEST)
+        if self._unread is not None:
+            self._redeliver_soon()
+        return True
 
     def limit(self, size: int | None) -> None:
         """Let one read bring at most `size` bytes; `None`: as many as the options say."""

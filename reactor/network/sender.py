@@ -21,14 +21,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from reactor.buffering import SendBuffer, WaterMarks
+from reactor.buffering.owned_bytes import owned_bytes
 from reactor.errors import BudgetExceededError, OptionError, SendBufferFullError
 from reactor.loop import Phase
 
 if TYPE_CHECKING:
     from reactor.kernel import Socket
     from reactor.loop import Reactor
+    from reactor.network.interface import Buffer
     from reactor.network.options import ConnectionOptions
-    from reactor.network.transport import Buffer
 
 __all__ = ["Flow", "Sender", "Sending"]
 
@@ -58,6 +59,9 @@ class Sending(Protocol):
 
     def resume_writing(self) -> None:
         """Tell the protocol that it may go on."""
+
+    def send_now(self, data: bytes) -> None:
+        """Offer `data` to the kernel while nothing is waiting; what it refuses goes to `Sender.keep`."""
 
     def sent(self) -> None:
         """Some bytes have left, outside a callback."""
@@ -95,7 +99,7 @@ class Sender:
         try:
             size = self.buffer.append(data)
         except BudgetExceededError as exc:
-            connection.overflowed(exc)
+            self._over_budget(data, exc)
             return
         if self.flow in _REFUSED:
             self._weigh()
@@ -108,11 +112,23 @@ class Sender:
             else:
                 self.flush()
 
-    def keep(self, rest: bytes) -> None:
+    def keep(self, rest: Buffer) -> None:
         """Keep what the kernel has just refused: nothing was waiting before."""
-        self.write(rest, own_callback=True)
-        if self.flow is _FREE and self.buffer.size:
+        try:
+            self.buffer.append(rest)
+        except BudgetExceededError as exc:
+            self._connection.overflowed(exc)
+        else:
             self._refused(progress=True)
+
+    def _over_budget(self, data: Buffer, exc: BudgetExceededError) -> None:
+        """The budget, like the limits, is about what the kernel refuses: so ask it first, if it has not refused yet."""
+        if self.flow not in _REFUSED:
+            self.flush()
+        if self.flow is _FREE and not self.buffer.size:
+            self._connection.send_now(owned_bytes(data))
+        else:
+            self._connection.overflowed(exc)
 
     def flush_free(self) -> None:
         """The connection's own callback has returned: what it wrote leaves."""

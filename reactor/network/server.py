@@ -23,8 +23,8 @@ from reactor.loop import Reactor, TimerHandle
 from reactor.network.acceptor import Acceptor
 from reactor.network.address import check_is_socket, parse_address
 from reactor.network.connection import Connection
+from reactor.network.interface import BaseProtocol
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
-from reactor.network.protocol import BaseProtocol
 
 __all__ = ["Server", "ServerState", "listen"]
 

@@ -18,7 +18,7 @@ def close_sends_everything_first(world: World) -> None:
         me.transport.pause_reading()
         world.call_soon(me.transport.resume_reading)
 
-    far._hooks["data_received"] = read_a_little
+    far.hooks["data_received"] = read_a_little
     far.transport.resume_reading()
     world.run_until(lambda: near.over and far.over)
     assert len(far.received) == 4_000_007

@@ -133,8 +133,8 @@ def one_read_brings_no_more_than_the_read_size(world: World, kind: type[Recorder
     """The read size bounds what one data_received or buffer_updated is given."""
     sizes: list[int] = []
     near, far = world.pair(near=kind(), limits=Limits(read_size=1000))
-    near._hooks["data_received"] = lambda me, data: sizes.append(len(data))
-    near._hooks["buffer_updated"] = lambda me, nbytes: sizes.append(nbytes)
+    near.hooks["data_received"] = lambda me, data: sizes.append(len(data))
+    near.hooks["buffer_updated"] = lambda me, nbytes: sizes.append(nbytes)
     far.transport.write(bytes(50_000))
     world.run_until(lambda: len(near.received) == 50_000)
     assert max(sizes) <= 1000
@@ -193,7 +193,7 @@ def each_direction_is_a_sign_of_life(world: World, direction: str) -> None:
 
     kind = BufferedRecorder if direction == "receiving into a buffer" else Recorder
     near, far = world.pair(near=kind(), limits=Limits(idle_timeout=0.05))
-    near._hooks["connection_lost"] = lambda *_: ended_at.append(world.time())
+    near.hooks["connection_lost"] = lambda *_: ended_at.append(world.time())
     send(near if direction == "sending" else far)
     world.run_until(lambda: near.over)
     assert near.ending == "IdleTimeoutError"

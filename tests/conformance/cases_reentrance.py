@@ -140,7 +140,7 @@ def one_end_may_end_the_other_inside_a_callback(world: World) -> None:
     first, first_far = world.pair()
     second, second_far = world.pair()
     for one, other in ((first, second), (second, first)):
-        one._hooks["data_received"] = lambda me, data, other=other: other.transport.abort()
+        one.hooks["data_received"] = lambda me, data, other=other: other.transport.abort()
     first_far.transport.write(b"x")
     second_far.transport.write(b"x")
     world.run_until(lambda: first.over or second.over)
@@ -156,7 +156,7 @@ def one_end_may_pause_the_other_inside_a_callback(world: World) -> None:
     first, first_far = world.pair()
     second, second_far = world.pair()
     for one, other in ((first, second), (second, first)):
-        one._hooks["data_received"] = lambda me, data, other=other: other.transport.pause_reading()
+        one.hooks["data_received"] = lambda me, data, other=other: other.transport.pause_reading()
     first_far.transport.write(b"x")
     second_far.transport.write(b"x")
     world.run_until(lambda: first.received or second.received)

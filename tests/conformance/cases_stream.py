@@ -17,7 +17,7 @@ def _write_from(world: World, place: str, write: Callable[[Recorder], object]) -
     """Run `write(near)` in one of the places; return both ends when all that it wrote has arrived."""
     near, far = world.pair()
     if place == "data_received":
-        near._hooks["data_received"] = lambda me, data: write(me)
+        near.hooks["data_received"] = lambda me, data: write(me)
         far.transport.write(b"go")
     elif place == "call_soon":
         world.call_soon(write, near)
@@ -195,8 +195,8 @@ def a_callback_may_write_to_another_connection(world: World) -> None:
     """A proxy in one line: what one connection receives goes out on another one."""
     left, client = world.pair()
     server, right = world.pair(near=Recorder(data_received=lambda me, data: me.transport.write(data.upper())))
-    left._hooks["data_received"] = lambda me, data: right.transport.write(data)
-    right._hooks["data_received"] = lambda me, data: left.transport.write(data)
+    left.hooks["data_received"] = lambda me, data: right.transport.write(data)
+    right.hooks["data_received"] = lambda me, data: left.transport.write(data)
     client.transport.write(b"question")
     world.run_until(lambda: client.received == b"QUESTION")
     assert server.received == b"question"

@@ -16,8 +16,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from reactor.network.protocol import BufferedProtocol, Protocol
-from reactor.network.transport import Transport
+from reactor.network.interface import BufferedProtocol, Protocol, Transport
 
 __all__ = ["BufferedRecorder", "Recorder"]
 
@@ -37,7 +36,7 @@ class _Witness:
         self.received = bytearray()
         self.ended_with: BaseException | None = None
         self.successor: _Witness | None = None
-        self._hooks = hooks
+        self.hooks = hooks
         self._running: list[str] = []
         self._broken: list[str] = []
 
@@ -110,7 +109,7 @@ class _Witness:
         if self._running and callback != MAY_NEST:
             self._broken.append(f"{callback} was called from inside {self._running[-1]}")
         self.events.append(callback)
-        hook = self._hooks.get(callback)
+        hook = self.hooks.get(callback)
         if hook is None:
             return None
         self._running.append(callback)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reactor.network.transport import Transport
+from reactor.network.interface import Transport
 from tests.conformance.recorder import BufferedRecorder, Recorder
 
 __all__ = ["End", "Limits", "StalledError", "UnexpectedError", "World", "expect", "raised_by"]

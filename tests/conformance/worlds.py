@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
-import struct
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 from reactor import ConnectionOptions, Reactor, connect, listen
 from reactor.buffering import Budget
 from reactor.kernel import SystemKernel
-from reactor.network.transport import Transport
+from reactor.network.interface import Transport
 from tests.conformance.world import End, Limits, World
 
 __all__ = ["WORLDS", "AsyncioWorld", "ReactorWorld"]
@@ -29,9 +28,8 @@ class SocketWorld(World):
     """What worlds of real sockets have in common."""
 
     def reset(self, transport: Transport) -> None:
-        # A linger time of zero seconds makes close() drop everything and send RST (socket(7), SO_LINGER).
-        linger = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, SystemKernel.RESET_ON_CLOSE)
         transport.abort()
 
     def shrink_kernel_buffers(self, transport: Transport) -> None:

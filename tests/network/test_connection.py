@@ -10,7 +10,7 @@ import pytest
 
 from reactor import ConnectionOptions, MisuseError, Protocol
 from reactor.errors import WrongThreadError
-from reactor.network.protocol import BaseProtocol, BufferedProtocol
+from reactor.network.interface import BaseProtocol, BufferedProtocol
 from tests.network.kit import BufferedRecorder, Network, Recorder
 
 # --- Callbacks that are not as they should be -----------------------------------------------------------------------

@@ -88,6 +88,18 @@ def test_output_that_waits_holds_back_our_own_end() -> None:
             assert event is Event.FLUSHED
 
 
+def test_without_an_abort_both_halves_have_ended_before_the_descriptor_is_closed() -> None:
+    # A descriptor that is closed earlier answers what still comes with a reset, which destroys what we have sent.
+    ends = {step for step, after in TRANSITIONS.items() if after is State.CLOSED and step[0] is not State.CLOSED}
+    assert {(state, event) for state, event in ends if event not in (Event.ABORT, Event.LOST)} == {
+        (State.ENDED, Event.PEER_EOF),
+        (State.ENDED, Event.PEER_EOF_KEPT),
+        (State.DRAINING, Event.PEER_EOF),
+        (State.DRAINING, Event.PEER_EOF_KEPT),
+        (State.FINISHING, Event.FLUSHED),
+    }
+
+
 def test_input_is_discarded_only_until_the_peers_end() -> None:
     for state in DISCARDING:
         assert TRANSITIONS[state, Event.PEER_EOF] not in DISCARDING
