@@ -20,7 +20,7 @@ and the hard limit count what the *kernel* refused, so the owner calls `send_to`
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from reactor.buffering.budget import Budget
 from reactor.buffering.owned_bytes import Buffer, owned_bytes
@@ -77,19 +77,6 @@ class SendBuffer:
                 self._later = deque((data,))
             else:
                 self._later.append(data)
-        return self.size
-
-    def extend(self, chunks: Iterable[Buffer]) -> int:
-        """Add all of `chunks`, or none if that raises what `append` raises; return the new size in bytes."""
-        added = deque(chunk for chunk in map(owned_bytes, chunks) if chunk)
-        self._resize(sum(map(len, added)))
-        if added and not self._head:
-            self._head = added.popleft()
-        if added:
-            if self._later is None:
-                self._later = added
-            else:
-                self._later += added
         return self.size
 
     def send_to(self, send: Callable[[bytes | memoryview], int]) -> bool:
