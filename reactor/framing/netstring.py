@@ -38,6 +38,7 @@ class NetstringCodec(AnnouncedCodec):
     _max_digits: int = field(init=False, repr=False, compare=False)
 
     trailer: ClassVar[bytes] = b","
+    """What stands behind every frame."""
 
     def __post_init__(self) -> None:
         self._check_limits()

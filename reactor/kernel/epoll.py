@@ -54,7 +54,7 @@ class LeanEpollSelector(selectors.BaseSelector):
         old = self._keys[fd]
         if events != old.events:
             self._epoll.modify(fd, _INTEREST[events])
-        key = self._keys[fd] = selectors.SelectorKey(fileobj, fd, events, data)
+        key = self._keys[fd] = selectors.SelectorKey(old.fileobj, fd, events, data)
         return key
 
     def unregister(self, fileobj: Descriptor) -> selectors.SelectorKey:

@@ -99,6 +99,7 @@ class Reactor:
         self._deadline_hook: Callable[[float], object] | None = None
         self._announced: float | None = None  # the deadline that the host was told last
         self._stopping = False
+        self._outdated = False  # a wait is under way with an interest that has changed since
         self.time: Callable[[], float] = self.kernel.time
         """The clock, in seconds: monotonic, and unrelated to the time of day."""
         self._ownership = Ownership(self.kernel.thread_id)
@@ -252,7 +253,11 @@ class Reactor:
         else:
             self._ownership.enter()
             self._ownership.phase = Phase.CLOSING
-            self._shut()
+            try:
+                self._shut()
+            except BaseException:  # Ctrl-C in a last callback: close() again goes on with those that are left
+                self._ownership.phase = _IDLE
+                raise
         self._ownership.close()
         self._timers.clear()
         self._readiness.clear()
@@ -311,7 +316,12 @@ class Reactor:
         ownership.phase = _WAITING
         try:
             return self._selector.select(timeout)
+        except OSError:
+            if not self._outdated:
+                raise
+            return []  # select(2) in a helper thread got a descriptor that was forgotten and closed in this moment
         finally:
+            self._outdated = False
             if ownership.phase is _WAITING:
                 ownership.phase = before
 
@@ -534,6 +544,7 @@ class Reactor:
 
     def _interest_changed(self) -> None:
         if self._ownership.phase is _WAITING and not self.kernel.selector_is_live:
+            self._outdated = True
             self._wakeup.wake()
 
     def _woken(self) -> None:

@@ -19,6 +19,7 @@ to the new protocol.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from operator import length_hint
 from typing import ClassVar, Generic, TypeVar
@@ -101,12 +102,13 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         except BudgetExceededError as exc:
             transport.abort(exc)
         else:
-            self._deliver(transport)
+            self._deliver(transport, self.frames_per_tick)
 
     def eof_received(self) -> bool | None:
         """The stream has ended: in the middle of a frame, that is an error."""
-        if self._decoder is not None and self._decoding is not self.codec:
-            self.data_received(b"")  # the codec was replaced since: what was held is that one's
+        if self._decoder is not None and self._decoding is not self.codec and self.transport is not None:
+            self._change_codec()  # replaced since the last input: what is held is the new one's
+            self._deliver(self.transport, sys.maxsize)
         if self._decoder is not None:
             try:
                 self._decoder.finish()
@@ -137,9 +139,8 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         self._decoder.feed(rest)
         self._most_held = max(self.codec.max_size, options.read_size)
 
-    def _deliver(self, transport: Transport) -> None:
-        """Deliver frames until there are none, it is enough for this tick, or the handler stops it."""
-        room = self.frames_per_tick
+    def _deliver(self, transport: Transport, room: int) -> None:
+        """Deliver up to `room` frames: until there are none, it is enough for this tick, or the handler stops it."""
         while (decoder := self._decoder) is not None and decoder.buffered:
             if transport.recipient is not self or room <= 0:
                 transport.unread(b"")  # call data_received again when reading goes on, in the next tick at the earliest

@@ -216,7 +216,7 @@ class CountingSocket(socket.socket):
         return super().recv(*args)
 
     def recv_into(self, *args: Any) -> int:
-        self.calls["recv"] += 1
+        self.calls["recv_into"] += 1
         return super().recv_into(*args)
 
     def send(self, *args: Any) -> int:
@@ -278,7 +278,11 @@ class ScriptedKernel(SystemKernel):
         self.made: list[socket.socket] = []
         self.make: Callable[[int, int], socket.socket] | None = None
         self.limit: int | None = None
+        self.clock: float | None = None  # what the time is, if that is to be said
         self.inline = False  # whether blocking calls are made at once, in the calling thread
+
+    def time(self) -> float:
+        return time.monotonic() if self.clock is None else self.clock
 
     def after_fork(self, callback: Callable[[], None]) -> None:
         self.tell_forked = callback

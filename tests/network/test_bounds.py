@@ -99,6 +99,23 @@ def test_marks_pause_and_resume_a_writer_that_listens(net: Network) -> None:
     assert near.transport.get_write_buffer_size() <= TIGHT.low_water
 
 
+def test_a_writer_that_goes_on_as_soon_as_it_may_loses_nothing(net: Network) -> None:
+    rounds: list[int] = []
+
+    def go_on(me: Any) -> None:
+        if len(rounds) < 3:
+            rounds.append(me.transport.get_write_buffer_size())
+            me.transport.write(bytes([len(rounds)]) * (1 << 20))
+
+    options = ConnectionOptions(high_water=20_000, low_water=0)
+    near, peer = net.clogged(Recorder(resume_writing=go_on), options)
+    got = net.read(peer, 4 << 20)
+    assert got == b"".join(bytes([number]) * (1 << 20) for number in range(4))
+    assert rounds == [0, 0, 0]
+    net.settle()
+    assert near.events.count("pause_writing") == near.events.count("resume_writing") == 4
+
+
 def test_connections_that_share_a_budget_are_bounded_together(net: Network) -> None:
     budget = Budget(LIMIT)
     options = ConnectionOptions(budget=budget)

@@ -148,6 +148,22 @@ def test_an_interrupt_in_connection_lost_goes_through_and_the_connection_is_over
     assert near.events.count("connection_lost") == 1
 
 
+def test_an_interrupt_while_the_reactor_closes_lets_it_be_closed_again_and_nobody_is_told_twice(net: Network) -> None:
+    def fail(me: Any) -> None:
+        raise KeyboardInterrupt
+
+    nears = [Recorder(connection_lost=fail), Recorder()]
+    waiting = iter(nears)
+    server = net.listen(lambda: next(waiting))
+    for _ in nears:
+        net.dial(server)
+    net.until(lambda: all(near.made for near in nears))
+    with pytest.raises(KeyboardInterrupt):
+        net.reactor.close()
+    net.reactor.close()
+    assert [near.events.count("connection_lost") for near in nears] == [1, 1]
+
+
 def test_an_interrupt_in_the_factory_leaves_no_socket(net: Network) -> None:
     def factory() -> Any:
         raise KeyboardInterrupt
@@ -276,6 +292,41 @@ def test_input_given_back_in_pieces_comes_in_order_into_small_memory(net: Networ
     net.until(lambda: len(successor.received) == 8)
     net.send_all(peer, b" and tail")
     net.until(lambda: successor.received == b"headbody and tail")
+
+
+def test_input_given_back_waits_for_who_was_paused_by_somebody_else(net: Network) -> None:
+    given: list[bytes] = []
+
+    def give_back(me: Any, data: bytes) -> None:
+        given.append(data)
+        if len(given) == 1:
+            me.transport.unread(data)
+            net.reactor.call_soon(me.transport.pause_reading)
+
+    near, peer = net.pair(Recorder(data_received=give_back))
+    net.send_all(peer, b"hello")
+    net.until(lambda: given)
+    net.settle()
+    assert given == [b"hello"]
+    near.transport.resume_reading()
+    net.until(lambda: len(given) == 2)
+    net.settle()
+    assert given == [b"hello", b"hello"]
+
+
+def test_a_request_to_be_called_again_is_nothing_to_a_protocol_with_its_own_memory(net: Network) -> None:
+    def swap(me: Any, data: bytes) -> None:
+        me.transport.unread(b"")
+        me.hand_over_to(successor)
+
+    successor = BufferedRecorder()
+    near, peer = net.pair(Recorder(data_received=swap))
+    net.send_all(peer, b"x")
+    net.until(lambda: near.received)
+    net.settle()
+    assert successor.events == []
+    net.send_all(peer, b"hello")
+    net.until(lambda: successor.received == b"hello")
 
 
 def test_input_given_back_waits_for_memory(net: Network) -> None:

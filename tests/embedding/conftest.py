@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from reactor import Reactor
+from reactor.kernel import SystemKernel
+from tests.loop.kit import SELECTORS, ScriptedKernel, within
+
+
+@pytest.fixture(autouse=True)
+def _bounded() -> Iterator[None]:
+    with within(60):
+        yield
+
+
+@pytest.fixture(params=SELECTORS)
+def reactor(request: pytest.FixtureRequest) -> Iterator[Reactor]:
+    with Reactor(kernel=SystemKernel(SELECTORS[request.param])) as reactor:
+        yield reactor
+
+
+@pytest.fixture(params=[name for name in SELECTORS if name not in ("poll", "select")])
+def hostable(request: pytest.FixtureRequest) -> Iterator[Reactor]:
+    """A reactor with a descriptor of its own."""
+    with Reactor(kernel=SystemKernel(SELECTORS[request.param])) as reactor:
+        yield reactor
+
+
+@pytest.fixture
+def kernel() -> ScriptedKernel:
+    return ScriptedKernel()
+
+
+@pytest.fixture
+def scripted(kernel: ScriptedKernel) -> Iterator[Reactor]:
+    with Reactor(kernel=kernel) as reactor:
+        yield reactor
