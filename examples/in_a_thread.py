@@ -49,6 +49,7 @@ def in_the_background(reactor: Reactor) -> None:
 
 def read_aloud(reactor: Reactor, everybody: set[Listener]) -> None:
     """The main thread's work: it blocks, and nobody else minds."""
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     for line in sys.stdin:
         reactor.call_soon_threadsafe(say, everybody, line.rstrip("\r\n").encode())
 

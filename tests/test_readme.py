@@ -28,7 +28,8 @@ def free_port() -> int:
 def running(program: str, port: int) -> Iterator[None]:
     """The program, with a line before its last wait that tells us that it has come so far."""
     program = program.replace("9000", str(port))
-    program = re.sub(r"^( *)(reactor\.run\(\)|await asyncio\.sleep)", r"\1print('ready', flush=True)\n\1\2", program, flags=re.M)
+    waits = r"^( *)(reactor\.run\(\)|await asyncio\.sleep)"
+    program = re.sub(waits, r"\1print('ready', flush=True)\n\1\2", program, flags=re.MULTILINE)
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

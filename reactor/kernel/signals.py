@@ -31,7 +31,7 @@ __all__ = ["SystemSignals"]
 class SystemSignals:
     """The signals of this process, for one reactor in the main thread."""
 
-    __slots__ = ("_guarding", "_handlers", "_interrupted", "_noted", "_previous_fd", "_wakeup")
+    __slots__ = ("_guarding", "_handlers", "_interrupted", "_noted", "_previous_fd", "_unguarded", "_wakeup")
 
     def __init__(self, wakeup: SystemWakeup) -> None:
         """Touch nothing yet; handlers are set when they are asked for."""
@@ -40,6 +40,7 @@ class SystemSignals:
         self._noted: deque[int] = deque()
         self._previous_fd: int | None = None  # None: our wakeup descriptor is not installed
         self._guarding = False
+        self._unguarded: Any = signal.default_int_handler  # what handled SIGINT before that
         self._interrupted = False
 
     def add(self, signum: int) -> None:
@@ -89,12 +90,12 @@ class SystemSignals:
         if threading.current_thread() is not threading.main_thread():
             return False
         current = signal.getsignal(signal.SIGINT)
-        if self._handlers.get(signal.SIGINT, current) is not signal.default_int_handler:
+        if not _raises(self._handlers.get(signal.SIGINT, current)):
             return False
         self._guarding = True
         self._install_wakeup()
-        if current is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._interrupt)
+        if _raises(current):
+            self._unguarded = signal.signal(signal.SIGINT, self._interrupt)
         return True
 
     def release_interrupt(self) -> None:
@@ -115,7 +116,7 @@ class SystemSignals:
     def _unguard(self) -> None:
         self._guarding = False
         if signal.getsignal(signal.SIGINT) == self._interrupt:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, self._unguarded)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self._noted.append(signum)
@@ -151,3 +152,8 @@ class SystemSignals:
         except (ValueError, OSError):
             pass  # its owner has closed it meanwhile
         self._previous_fd = None
+
+
+def _raises(handler: Any) -> bool:
+    """Whether a SIGINT handler raises `KeyboardInterrupt`: Python's own does, and that of a reactor around this one."""
+    return handler is signal.default_int_handler or getattr(handler, "__func__", None) is SystemSignals._interrupt

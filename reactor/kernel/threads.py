@@ -56,10 +56,10 @@ class ThreadWorkers:
         name = f"{self._name}-{self._threads + 1}"
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
-        except RuntimeError:  # no more threads to be had
+        except RuntimeError as exc:  # no more threads to be had
             if self._threads == 0:
-                self._queue.pop()
-                raise
+                _, _, done = self._queue.pop()
+                done(None, exc)
         else:
             self._threads += 1  # and if not, the others will come to it
 

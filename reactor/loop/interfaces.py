@@ -6,13 +6,12 @@ are, and which must be ended when the loop is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["Agenda", "Call", "Describable", "Instruments", "Resource"]
+from reactor.loop.handles import Call
 
-Call: TypeAlias = tuple[Callable[..., object], tuple[Any, ...]]
-"""A callback with its arguments."""
+__all__ = ["Agenda", "Describable", "Instruments", "Resource"]
 
 Agenda: TypeAlias = Iterator[Call]
 """What a tick calls, in order."""
@@ -31,8 +30,11 @@ class Resource(Describable, Protocol):
     def shut(self) -> None:
         """The reactor is being closed: end now, and call the last callbacks before returning."""
 
+    def forked(self) -> None:
+        """The process was forked, and this is the child: drop what waits to be sent, which the parent will send."""
+
     def disown(self) -> None:
-        """In a forked child: close the descriptors, and do nothing else. They are the parent's as well."""
+        """In a forked child that closes the reactor: close the descriptors, which are the parent's as well."""
 
 
 class Instruments(Protocol):

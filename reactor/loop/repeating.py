@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from reactor.errors import OptionError
-from reactor.loop.handles import nothing
+from reactor.loop.handles import bind, called_off
 from reactor.loop.timers import TimerHandle
 
 __all__ = ["Missed", "RepeatingTimer"]
@@ -50,7 +50,7 @@ class RepeatingTimer:
     ticks nor rounding add up to a drift. What happens when a beat is missed is declared: see `Missed`.
     """
 
-    __slots__ = ("_args", "_beat", "_call_at", "_callback", "_interval", "_missed", "_start", "_time", "_timer")
+    __slots__ = ("_beat", "_call", "_call_at", "_interval", "_missed", "_start", "_time", "_timer")
 
     def __init__(
         self,
@@ -65,8 +65,7 @@ class RepeatingTimer:
         self._time = time
         self._call_at = call_at
         self._interval = interval
-        self._callback = callback
-        self._args = args
+        self._call = bind(callback, args)
         self._missed = missed
         self._start = time()
         self._beat = 1
@@ -81,8 +80,7 @@ class RepeatingTimer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._callback = nothing
-            self._args = ()
+            self._call = called_off
 
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
@@ -93,4 +91,4 @@ class RepeatingTimer:
         # call cancel().
         self._start, self._beat = self._missed.after(self._start, self._beat, self._interval, self._time())
         self._timer = self._call_at(self.when(), self._fire)
-        self._callback(*self._args)
+        self._call()

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from reactor.loop.handles import nothing
+from reactor.loop.handles import Call, Handle, bind, unbound
 
 __all__ = ["TimerHandle", "TimerQueue"]
 
@@ -26,18 +26,17 @@ _SMALL = 64
 """Below this many entries a heap is not worth rebuilding."""
 
 
-class TimerHandle:
+class TimerHandle(Handle):
     """A callback that will be called at a time, unless it is cancelled."""
 
-    __slots__ = ("_args", "_callback", "_queue", "_when")
+    __slots__ = ("_queue", "_when")
 
     def __init__(
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...], queue: TimerQueue
     ) -> None:
         """Made by `call_at` and `call_later`."""
+        self._call = bind(callback, args)
         self._when = when
-        self._callback: Callable[..., object] | None = callback
-        self._args = args
         self._queue: TimerQueue | None = queue  # None: in its heap no more
 
     def when(self) -> float:
@@ -45,31 +44,15 @@ class TimerHandle:
         return self._when
 
     def cancel(self) -> None:
-        """Do not call it. Does nothing if it was called or cancelled already."""
-        if self._callback is not nothing:
-            self._callback = None
-            self._args = ()
-            queue = self._queue
-            if queue is not None:
-                self._queue = None
-                queue.note_cancelled()
-
-    def cancelled(self) -> bool:
-        """Whether it was cancelled before it was called."""
-        return self._callback is None
-
-    def expire(self) -> tuple[Callable[..., object], tuple[Any, ...]] | None:
-        """For the queue: give out what is to be called, once, and forget it; `None` if it was cancelled."""
-        callback, args = self._callback, self._args
-        if callback is None:
-            return None
-        self._callback = nothing
-        self._args = ()
-        return callback, args
+        """Do not call it. Does nothing if it was called or cancelled already. For the reactor's thread only."""
+        queue, self._queue = self._queue, None
+        super().cancel()
+        if queue is not None:
+            queue.note_cancelled()
 
     def describe(self) -> dict[str, Any]:
         """What is due, and when."""
-        return {"kind": "timer", "when": self._when, "callback": self._callback}
+        return {"kind": "timer", "when": self._when, "callback": unbound(self._call)}
 
 
 class TimerQueue:
@@ -124,10 +107,10 @@ class TimerQueue:
             else:
                 self._cancelled -= 1
 
-    def pop(self) -> tuple[Callable[..., object], tuple[Any, ...]] | None:
-        """The next callback that is due, with its arguments; `None` when all that were collected are done."""
+    def pop(self) -> Call | None:
+        """The next callback that is due; `None` when all that were collected are done."""
         while self._due:
-            call = self._due.popleft().expire()
+            call = self._due.popleft().take()
             if call is not None:
                 return call
         return None

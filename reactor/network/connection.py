@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from reactor.buffering.owned_bytes import owned_bytes
-from reactor.errors import DrainTimeoutError, IdleTimeoutError, WriteTimeoutError
+from reactor.errors import DrainTimeoutError, IdleTimeoutError, MisuseError, WriteTimeoutError
 from reactor.kernel import Socket
 from reactor.loop import Reactor
 from reactor.network.acceptor import descriptor_closed
@@ -103,7 +103,7 @@ class Connection(Transport):
         self.call(self.protocol.connection_made, self)
         if self.state not in CLOSING:
             self._receiver.update()
-            self._watch_idle()
+            self.caught_up()
 
     # --- Reading --------------------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class Connection(Transport):
 
     def resume_reading(self) -> None:
         if self.state not in CLOSING and self._receiver.resume():
-            self._watch_idle()
+            self.caught_up()
 
     def is_reading(self) -> bool:
         return self.recipient is not None
@@ -141,13 +141,12 @@ class Connection(Transport):
         if self._held is None and type(data) is bytes and len(data) < MOST_HELD:
             self._held = data
             return
+        self.reactor.check()
         self._give_up_held()
         if self.state in WRITABLE:
-            if not self._handling:
-                self.reactor.check()
             self._sending().write(data, own_callback=self._handling)
         elif self.state not in CLOSING:
-            raise RuntimeError("write() after write_eof(): this side of the connection has said that it is done")
+            raise MisuseError("write() after write_eof(): this side of the connection has said that it is done")
 
     def writelines(self, chunks: Iterable[Buffer]) -> None:
         self.write(b"".join(map(owned_bytes, chunks)))
@@ -173,6 +172,8 @@ class Connection(Transport):
         except OSError as exc:
             self.failed(exc)
             return
+        if self.options.idle_timeout is not None:
+            self.sent()
         if taken < len(data):
             self._sending().keep(data[taken:])
 
@@ -193,6 +194,7 @@ class Connection(Transport):
         return marks.low, marks.high
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.reactor.check()
         self._sending().set_marks(high, low, self.options)
 
     # --- What the sender reports ----------------------------------------------------------------------------------
@@ -207,8 +209,7 @@ class Connection(Transport):
 
     def sent(self) -> None:
         """Some bytes have left: that counts as traffic."""
-        if self.options.idle_timeout is not None:
-            self._active = self.reactor.time()
+        self._active = self.reactor.time()
 
     def flushed(self) -> None:
         """Nothing is waiting any more."""
@@ -314,15 +315,21 @@ class Connection(Transport):
                 self._sender.disconnect()
             owner.connection_ended(self, reason)
 
+    def forked(self) -> None:
+        """In a forked child: what waits to be sent is the parent's to send."""
+        self._held = b""
+        if self._sender is not None:
+            self._sender.close()
+
     def disown(self) -> None:
         """In a forked child: close the descriptor, which is the parent's as well, and touch nothing else."""
         self.socket.close()
 
     # --- Deadlines ------------------------------------------------------------------------------------------------
 
-    def _watch_idle(self) -> None:
-        """Reading begins: from now on silence is the peer's."""
-        if self.options.idle_timeout is not None and self.recipient is not None:
+    def caught_up(self) -> None:
+        """Reading begins, or has caught up with what was given back: from now on silence is the peer's."""
+        if self.options.idle_timeout is not None and self._receiver.is_waiting():
             self._active = self.reactor.time()
             Sweep.of(self.reactor, self.options).watch(self)
 
@@ -332,7 +339,7 @@ class Connection(Transport):
         if self.state in CLOSING:
             return None if options.drain_timeout is None else self._closing_since + options.drain_timeout
         due = None if self._sender is None else self._sender.deadline()
-        if self.recipient is not None and options.idle_timeout is not None:
+        if options.idle_timeout is not None and self._receiver.is_waiting():
             idle = max(self._active, self._receiver.last) + options.idle_timeout
             due = idle if due is None else min(due, idle)
         return due
@@ -416,7 +423,7 @@ class Connection(Transport):
 
     def get_protocol(self) -> BaseProtocol:
         if self._owner is None:
-            raise RuntimeError("this connection is over: it has no protocol any more")
+            raise MisuseError("this connection is over: it has no protocol any more")
         return self.protocol
 
     # --- Looking at it --------------------------------------------------------------------------------------------

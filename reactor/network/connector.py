@@ -88,6 +88,7 @@ class Connector:
 
     def cancel(self) -> None:
         """Give up. Nothing is called any more. Does nothing once connected: use the transport then."""
+        self._reactor.check()
         if self.state in _PENDING:
             self._settle(Connecting.CANCELLED)
 
@@ -96,7 +97,12 @@ class Connector:
     def resolve(self) -> None:
         """Begin with a host name or numeric address."""
         host, port = parse_address(self.address)
-        self._pending = self._reactor.resolve(self._resolved, host, port)
+        try:
+            found = self._reactor.kernel.getaddrinfo(host, port, socket.AI_NUMERICHOST)
+        except OSError:  # a name: who knows how long that takes
+            self._pending = self._reactor.resolve(self._resolved, host, port)
+        else:
+            self._pending = self._reactor.call_soon(self._resolved, found, None)
 
     def adopt(self, sock: Socket, peername: Any) -> None:
         """Begin with a socket that is connected already."""
@@ -161,15 +167,23 @@ class Connector:
     def _connected(self) -> None:
         sock, factory = self._socket, self._factory
         assert sock is not None and factory is not None
-        self._socket = None  # it is the connection's now
         try:
             if self._options.no_delay and sock.family in (socket.AF_INET, socket.AF_INET6):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as exc:  # reset already (EINVAL on some systems)
+            self._attempt_failed(exc.errno or errno.ECONNRESET)
+            self._try_next()
+            return
+        self._socket = None  # it is the connection's now
+        try:
             connection = Connection(self._reactor, sock, self._target, factory(), self._options, self)
         except BaseException as exc:
             sock.close()
             if not isinstance(exc, Exception):
                 raise  # KeyboardInterrupt, SystemExit
+            self._reactor.call_exception_handler(
+                {"message": f"exception in the protocol factory of {self!r}", "exception": exc, "source": self}
+            )
             self._fail(ConnectError(f"connected to {self.address}, but no protocol: {exc}", self.address), exc)
             return
         if self.state is not Connecting.CONNECTING:
@@ -245,6 +259,11 @@ class Connector:
             self._socket.close()
         if self.connection is not None:
             self.connection.disown()
+
+    def forked(self) -> None:
+        """In a forked child: what waits to be sent is the parent's to send."""
+        if self.connection is not None:
+            self.connection.forked()
 
     def describe(self) -> dict[str, Any]:
         """What was asked for, and how far it is."""

@@ -76,6 +76,9 @@ class Receiving(Protocol):
     def peer_ended(self) -> None:
         """The peer will send no more."""
 
+    def caught_up(self) -> None:
+        """What was given back has been delivered."""
+
     def failed(self, exc: OSError) -> None:
         """The kernel reported an error."""
 
@@ -126,11 +129,11 @@ class Receiver:
     def _readable_into(self) -> None:
         """As `_readable`, into memory that belongs to a `BufferedProtocol`."""
         connection = self._connection
-        buffer = self._get_buffer()
+        buffer, size = self._get_buffer()
         if buffer is None:
             return
         try:
-            size = connection.socket.recv_into(buffer)
+            size = connection.socket.recv_into(buffer, size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as exc:
@@ -142,22 +145,25 @@ class Receiver:
         else:
             connection.peer_ended()
 
-    def _get_buffer(self) -> memoryview | None:
-        """Ask a `BufferedProtocol` for memory; `None` if it closed, paused or handed over instead."""
+    def _get_buffer(self) -> tuple[bytearray | memoryview | None, int]:
+        """Ask a `BufferedProtocol` for memory, and how much of it to use; `None` if it does not want input after all.
+
+        No view of it is kept: the protocol may change its size as soon as it is told that it was filled.
+        """
         connection = self._connection
         protocol = connection.protocol
         get_buffer = protocol.get_buffer  # type: ignore[attr-defined]
         buffer = connection.call(get_buffer, -1)
         if connection.recipient is not protocol:
-            return None
+            return None, 0
         try:
-            view = memoryview(buffer).cast("B")
-            if not view.nbytes or view.readonly:
-                raise MisuseError("get_buffer() must return a writable buffer of at least one byte")
-            return view[: self._limit]
+            with memoryview(buffer) as view:
+                if not view.nbytes or view.readonly:
+                    raise MisuseError("get_buffer() must return a writable buffer of at least one byte")
+                return buffer, min(view.nbytes, self._limit)
         except (TypeError, MisuseError) as exc:
             connection.protocol_raised(get_buffer, exc)
-            return None
+            return None, 0
 
     def _discard(self) -> None:
         """The selector reports input that nobody wants any more: read on, so that closing is no reset."""
@@ -171,6 +177,10 @@ class Receiver:
             connection.failed(exc)
 
     # --- Whether and how to read ----------------------------------------------------------------------------------
+
+    def is_waiting(self) -> bool:
+        """Whether it is the peer's turn: the protocol wants input, and has all that there is."""
+        return self._connection.recipient is not None and self._unread is None
 
     def pause(self) -> None:
         """Read nothing until `resume`."""
@@ -262,13 +272,15 @@ class Receiver:
         if not is_buffered(connection.protocol):
             connection.deliver(data)
         elif data:
-            buffer = self._get_buffer()
-            size = 0 if buffer is None else min(len(buffer), len(data))
+            buffer, size = self._get_buffer()
+            size = min(size, len(data))
             if size < len(data):
                 self.unread(data[size:])
             if buffer is not None:
-                buffer[:size] = data[:size]
+                with memoryview(buffer) as view, view.cast("B") as octets:
+                    octets[:size] = data[:size]
                 connection.call(connection.protocol.buffer_updated, size)  # type: ignore[attr-defined]
+        connection.caught_up()
 
 
 def is_buffered(protocol: BaseProtocol) -> bool:

@@ -144,7 +144,7 @@ class Sender:
         except OSError as exc:
             connection.failed(exc)
             return
-        if self.buffer.size < waiting:
+        if self.buffer.size < waiting and connection.options.idle_timeout is not None:
             connection.sent()
         if not emptied:
             self._refused(progress=self.buffer.size < waiting)

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from reactor.errors import ClosedError, DrainTimeoutError, MisuseError, OptionError
 from reactor.kernel import Kernel, Socket
 from reactor.loop import Reactor, TimerHandle
-from reactor.network.acceptor import Acceptor
+from reactor.network.acceptor import Accepting, Acceptor
 from reactor.network.address import check_is_socket, parse_address
 from reactor.network.connection import Connection
 from reactor.network.interface import BaseProtocol
@@ -93,6 +93,7 @@ class Server:
 
     def start_accepting(self) -> None:
         """Accept connections (again). Raises `ClosedError` after `close()` or `drain()`."""
+        self._reactor.check()
         if self.state not in _OPEN:
             raise ClosedError(f"this server is {self.state.value}: listen() anew")
         self.state = ServerState.LISTENING
@@ -100,6 +101,7 @@ class Server:
 
     def stop_accepting(self) -> None:
         """Leave new clients waiting in the kernel's backlog. Established connections go on."""
+        self._reactor.check()
         if self.state is ServerState.LISTENING:
             self.state = ServerState.STOPPED
             self._admit()
@@ -145,7 +147,7 @@ class Server:
         del self.connections[connection]
         self.ended["clean" if reason is None else type(reason).__name__] += 1
         if self.state is ServerState.LISTENING:
-            if len(self.connections) == self.max_connections - 1:
+            if self._acceptors[0].state is Accepting.HELD:
                 self._admit()
         else:
             self._end_if_done()
@@ -154,6 +156,7 @@ class Server:
 
     def close(self) -> None:
         """Listen no longer. Established connections go on, and keep the reactor running until they end."""
+        self._reactor.check()
         if self.state in _OPEN:
             self.state = ServerState.CLOSED
             for acceptor in self._acceptors:
@@ -168,6 +171,7 @@ class Server:
         `ended`. A connection that the deadline cut off counts as `"DrainTimeoutError"`. Raises `ClosedError` if the
         server is draining or ended already, `OptionError` for a negative deadline.
         """
+        self._reactor.check()
         if not deadline >= 0:
             raise OptionError(f"the deadline of drain() is in seconds from now, not {deadline!r}")
         if self.state in (ServerState.DRAINING, ServerState.ENDED):
@@ -213,6 +217,11 @@ class Server:
             acceptor.disown()
         for connection in self.connections:
             connection.disown()
+
+    def forked(self) -> None:
+        """In a forked child: what waits to be sent is the parent's to send."""
+        for connection in self.connections:
+            connection.forked()
 
     def describe(self) -> dict[str, Any]:
         """Where it listens, and its connections."""

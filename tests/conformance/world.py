@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reactor.network.interface import Transport
+from reactor import MisuseError, Transport
 from tests.conformance.recorder import BufferedRecorder, Recorder
 
 __all__ = ["End", "Limits", "StalledError", "UnexpectedError", "World", "expect", "raised_by"]
@@ -68,7 +68,7 @@ def raised_by(function: Callable[[], object]) -> str | None:
     try:
         function()
     except Exception as error:
-        return type(error).__name__
+        return "RuntimeError" if type(error) is MisuseError else type(error).__name__  # a RuntimeError of our own
     return None
 
 

@@ -145,6 +145,15 @@ def test_a_hang_up_counts_as_what_was_asked_for() -> None:
             selector.close()
 
 
+def test_a_hang_up_without_anything_else_counts_as_both() -> None:
+    selector = LeanEpollSelector()
+    with a_pipe() as (reading, writing):
+        selector.register(reading, READ | WRITE)
+        os.close(writing)
+        assert [mask for _, mask in selector.select()] == [READ | WRITE]
+        selector.close()
+
+
 def test_an_error_on_a_pipe_counts_as_writable() -> None:
     selector = LeanEpollSelector()
     with a_pipe() as (reading, writing):

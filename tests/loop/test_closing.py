@@ -57,6 +57,22 @@ def test_a_resource_that_fails_to_end_is_reported_and_the_others_end(reactor: Re
     assert reactor.phase is Phase.CLOSED
 
 
+def test_an_interrupt_in_a_last_callback_goes_through_and_close_can_be_called_again(reactor: Reactor) -> None:
+    class Interrupted(Something):
+        def shut(self) -> None:
+            super().shut()
+            raise KeyboardInterrupt
+
+    interrupted, other = Interrupted(reactor), Something(reactor)
+    with pytest.raises(KeyboardInterrupt):
+        reactor.close()
+    assert interrupted.ended == "shut"
+    assert other.ended == ""
+    reactor.close()
+    assert other.ended == "shut"
+    assert reactor.phase is Phase.CLOSED
+
+
 def test_nothing_is_called_after_close(reactor: Reactor) -> None:
     log = Log()
     with a_pipe() as (reading, writing):

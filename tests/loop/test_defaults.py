@@ -18,9 +18,10 @@ class Watching(list[Any]):
     """Instruments, and falsy as long as they have seen nothing."""
 
     def watch(self, agenda: Agenda) -> Iterator[Any]:
-        for callback, args in agenda:
+        for call in agenda:
+            args = getattr(call, "args", ())  # of a functools.partial
             self.append(("calling", *args))
-            yield callback, args
+            yield call
             self.append(("called", *args))
 
     def transition(self, source: Describable, before: str, event: str, after: str) -> None:

@@ -116,6 +116,27 @@ def test_the_last_callbacks_of_close_cannot_begin_anything(reactor: Reactor, use
     assert reactor.phase is Phase.CLOSED
 
 
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda reactor, callback: reactor.call_soon(callback),
+        lambda reactor, callback: reactor.call_soon_threadsafe(callback),
+        lambda reactor, callback: reactor.call_later(1, callback),
+        lambda reactor, callback: reactor.call_every(1, callback),
+        lambda reactor, callback: reactor.add_reader(0, callback),
+        lambda reactor, callback: reactor.add_signal_handler(signal.SIGTERM, callback),
+    ],
+)
+def test_a_callback_that_cannot_be_called_is_refused_where_it_is_given(
+    scripted: Reactor, schedule: Callable[[Reactor, object], object]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(TypeError, match="must be callable, and this is not: 'list'"):
+        schedule(scripted, "list")
+    assert not scripted.alive()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 # --- Foreign threads ----------------------------------------------------------------------------------------------
 
 
@@ -237,6 +258,7 @@ def test_a_child_can_only_close_and_nothing_is_told_to_anybody(scripted: Reactor
     resource = Something(scripted)
     scripted.call_soon(log("called"))
     kernel.fork()
+    assert resource.ended == "forked"
     scripted.close()
     assert resource.ended == "disowned"
     assert log == []
@@ -330,7 +352,7 @@ def test_close_in_a_forked_child_leaves_the_parents_readiness_alone(reactor: Rea
             reactor.close()
             return before, resource.ended, reactor.phase
 
-        assert forked(work) == "('', 'disowned', <Phase.CLOSED: 'closed'>)"
+        assert forked(work) == "('forked', 'disowned', <Phase.CLOSED: 'closed'>)"
         assert resource.ended == ""
         os.write(writing, b"after")
         reactor.run_once()

@@ -24,6 +24,9 @@ class Something:
         self.ended = "shut"
         self.reactor.detach(self)
 
+    def forked(self) -> None:
+        self.ended = "forked"
+
     def disown(self) -> None:
         self.ended = "disowned"
 

@@ -330,6 +330,27 @@ def test_ctrl_c_while_it_waits_is_raised_by_run(reactor: Reactor) -> None:
     sender.join()
 
 
+def test_ctrl_c_in_a_reactor_that_runs_inside_another_ones_callback_ends_both() -> None:
+    log = Log()
+    before = signal.getsignal(signal.SIGINT)
+    with Reactor() as outer, Reactor() as inner:
+
+        def work() -> None:
+            kill(signal.SIGINT)
+            log.append("worked on")
+            inner.call_later(10_000, list)
+
+        inner.call_soon(work)
+        outer.call_soon(inner.run)
+        outer.call_soon(log("the rest of the outer one"))
+        with pytest.raises(KeyboardInterrupt):
+            outer.run()
+        assert log == ["worked on"]
+        assert signal.getsignal(signal.SIGINT) is before
+        outer.run()
+        assert log == ["worked on", "the rest of the outer one"]
+
+
 def test_a_second_ctrl_c_is_raised_at_once(reactor: Reactor) -> None:
     log = Log()
 

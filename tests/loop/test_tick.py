@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -186,12 +188,45 @@ def test_a_timer_that_falls_due_in_a_slow_callback_fires_in_the_next_tick(
     assert kernel.timeouts == [0, 0]
 
 
+def test_a_timer_that_falls_due_while_a_reader_is_slow_waits_for_the_next_tick(
+    scripted: Reactor, kernel: ScriptedKernel
+) -> None:
+    log = Log()
+
+    def slow() -> None:
+        kernel.now += 10
+
+    scripted.add_reader(A, slow)
+    scripted.call_later(5, log("fired"))
+    kernel.report((A, READ))
+    scripted.run_once()
+    assert log == []
+    scripted.run_once()
+    assert log == ["fired"]
+
+
 def test_a_timer_that_is_due_at_no_number_is_refused(scripted: Reactor) -> None:
     with pytest.raises(OptionError, match="nan"):
         scripted.call_at(math.nan, list)
     with pytest.raises(OptionError, match="nan"):
         scripted.call_later(math.nan, list)
     assert not scripted.alive()
+
+
+def test_a_cancelled_callback_holds_nothing(scripted: Reactor) -> None:
+    class Load:
+        def work(self, other: Load) -> None: ...
+
+    load = Load()
+    reference = weakref.ref(load)
+    handle = scripted.call_soon(load.work, load)
+    gc.disable()
+    try:
+        del load
+        handle.cancel()
+        assert reference() is None
+    finally:
+        gc.enable()
 
 
 # --- Step 4: each event is looked at again ------------------------------------------------------------------------

@@ -221,6 +221,7 @@ def test_a_factory_that_raises_is_a_failure_with_that_as_its_cause(net: Network)
     connect(net.reactor, factory, server.addresses[0], on_failure=failures.append)
     net.until(lambda: failures)
     assert failures[0].__cause__ is mistake
+    assert net.take_errors() == [mistake]  # a mistake of the user's is no failure of the network: reported as well
 
 
 def test_an_interrupt_in_the_factory_leaves_no_socket(net: Network) -> None:
@@ -242,6 +243,7 @@ def test_what_is_no_protocol_is_a_failure(net: Network, made: Any) -> None:
     failures: list[ConnectError] = []
     connect(net.reactor, lambda: made, server.addresses[0], on_failure=failures.append)
     net.until(lambda: failures)
+    assert net.take_errors() == [failures[0].__cause__]
     assert isinstance(failures[0].__cause__, TypeError)
 
 
