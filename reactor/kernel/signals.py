@@ -9,8 +9,10 @@ what the user registered, as a callback among callbacks.
 Ctrl-C gets the same treatment while the loop runs. The first one is raised as `KeyboardInterrupt` between callbacks,
 so that no data structure is left half changed; if a callback hangs, the second one raises at once.
 
-There is one wakeup descriptor in a process. If somebody had set one before (another loop that hosts this one), each
-byte is passed on to it, and it is put back at the end.
+There is one wakeup descriptor in a process, and one handler for each signal. If somebody had set them before (another
+loop that hosts this one), each byte is passed on to the descriptor that was there, and all is put back at the end. Two
+reactors in one thread need not end in the order that this asks for: who ends first is taken out of the chain, so that
+nobody puts back the handler, or writes to the descriptor number, of one that is gone.
 """
 
 from __future__ import annotations
@@ -62,10 +64,9 @@ class SystemSignals:
     def remove(self, signum: int) -> None:
         """Put back what handled `signum` before."""
         previous = self._handlers.pop(signum)
-        if signal.getsignal(signum) == self._note:  # otherwise somebody came after us, and stays
-            if self._guarding and previous is signal.default_int_handler:
-                previous = self._interrupt
-            signal.signal(signum, previous if previous is not None else signal.SIG_DFL)
+        if signum == signal.SIGINT and self._guarding and previous is signal.default_int_handler:
+            previous = self._interrupt
+        self._put_back(signum, self._note, previous)
         self._restore_wakeup()
 
     def take(self, received: bytes) -> list[int]:
@@ -114,9 +115,19 @@ class SystemSignals:
         self._restore_wakeup()
 
     def _unguard(self) -> None:
-        self._guarding = False
-        if signal.getsignal(signal.SIGINT) == self._interrupt:
-            signal.signal(signal.SIGINT, self._unguarded)
+        if self._guarding:
+            self._guarding = False
+            self._put_back(signal.SIGINT, self._interrupt, self._unguarded)
+
+    def _put_back(self, signum: int, mine: Any, previous: Any) -> None:
+        """Restore the handler before `mine`, or let whoever came after us restore that one."""
+        if signal.getsignal(signum) == mine:
+            signal.signal(signum, previous if previous is not None else signal.SIG_DFL)
+        for other in _chain:
+            if other._handlers.get(signum) == mine:
+                other._handlers[signum] = previous
+            if signum == signal.SIGINT and other._unguarded == mine:
+                other._unguarded = previous
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self._noted.append(signum)
@@ -140,18 +151,27 @@ class SystemSignals:
     def _install_wakeup(self) -> None:
         if self._previous_fd is None:
             self._previous_fd = signal.set_wakeup_fd(self._wakeup.signal_fileno(), warn_on_full_buffer=False)
+            _chain.append(self)
 
     def _restore_wakeup(self) -> None:
         if self._previous_fd is None or self._handlers or self._guarding:
             return
-        current = signal.set_wakeup_fd(-1)
-        if current == self._wakeup.signal_fileno():
+        _chain.remove(self)
+        mine, current = self._wakeup.signal_fileno(), signal.set_wakeup_fd(-1)
+        if current == mine:
             current = self._previous_fd  # still ours: put back the one before; otherwise somebody came after us
+        for other in _chain:
+            if other._previous_fd == mine:
+                other._previous_fd = self._previous_fd
         try:
             signal.set_wakeup_fd(current, warn_on_full_buffer=False)
         except (ValueError, OSError):
             pass  # its owner has closed it meanwhile
         self._previous_fd = None
+
+
+_chain: list[SystemSignals] = []
+"""Those that have replaced the process's wakeup descriptor, in the order in which they did."""
 
 
 def _raises(handler: Any) -> bool:

@@ -40,6 +40,7 @@ class SystemKernel(Kernel):
         """Open nothing yet."""
         self._make_selector = selector or _default_selector
         self.selector_is_live = True
+        self._selector_limit = sys.maxsize  # descriptors that the selector can watch
 
     RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger: onoff, seconds
     time = staticmethod(time.monotonic)
@@ -51,6 +52,8 @@ class SystemKernel(Kernel):
         # epoll and kqueue have a descriptor of their own, and keep their set in the kernel; poll and select are handed
         # theirs with each call, and a call under way does not see what has changed since.
         self.selector_is_live = hasattr(selector, "fileno")
+        if isinstance(selector, selectors.SelectSelector):
+            self._selector_limit = 512 if sys.platform == "win32" else 1024  # FD_SETSIZE: select(2)
         return selector
 
     def socket(self, family: int, kind: int) -> Socket:
@@ -86,13 +89,16 @@ class SystemKernel(Kernel):
         _after_fork.append(weakref.WeakMethod(callback))
 
     def descriptor_limit(self) -> int:
-        """The soft limit of RLIMIT_NOFILE (getrlimit(2)); 512, the C library's, where there is no such thing."""
+        """The soft limit of RLIMIT_NOFILE (getrlimit(2)); 512, the C library's, where there is no such thing.
+
+        No more than the selector can watch, once there is one.
+        """
         try:
             import resource  # noqa: PLC0415 - not on Windows
         except ImportError:
-            return 512
+            return min(512, self._selector_limit)
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return soft if soft != resource.RLIM_INFINITY else 1 << 20
+        return min(soft if soft != resource.RLIM_INFINITY else 1 << 20, self._selector_limit)
 
 
 # `os.register_at_fork` cannot be undone, so there is one hook for the process, which knows the reactors weakly.

@@ -220,6 +220,7 @@ class Reactor:
         """One tick. Waits until something is ready or due, but no longer than `timeout` seconds (`None`: no limit)."""
         self._ownership.enter()
         self._tick(timeout)
+        self._stopping = False  # there is nothing to be stopped but this tick
 
     def stop(self) -> None:
         """Let `run()` return at the end of this tick, or at once if it is called next. From any thread."""

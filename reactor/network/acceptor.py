@@ -73,6 +73,7 @@ class Acceptor:
         self.address = format_address(sock.getsockname())
         """Where it really listens."""
         self.state = Accepting.HELD
+        reactor.forget(sock.fileno())  # what somebody forgot to remove for a closed socket of this number
 
     def watch(self) -> None:
         """Accept what comes."""
@@ -95,6 +96,7 @@ class Acceptor:
             self.state = Accepting.CLOSED
             self._reactor.forget(self._socket.fileno())
             self._socket.close()
+            descriptor_closed(self._reactor)
 
     def disown(self) -> None:
         """In a forked child: close the descriptor and touch nothing else."""

@@ -28,6 +28,7 @@ from reactor.network.acceptor import descriptor_closed
 from reactor.network.address import format_address
 from reactor.network.interface import BaseProtocol, Buffer, Transport
 from reactor.network.options import ConnectionOptions, Overflow
+from reactor.network.oserrors import pending_error
 from reactor.network.receiver import Receiver, is_buffered
 from reactor.network.sender import Flow, Sender
 from reactor.network.states import CLOSING, DELIVERING, TRANSITIONS, WRITABLE, Event, State
@@ -100,6 +101,7 @@ class Connection(Transport):
 
     def start(self) -> None:
         """Tell the protocol, then begin to read."""
+        self.reactor.forget(self.socket.fileno())  # what somebody forgot to remove for a closed socket of this number
         self.call(self.protocol.connection_made, self)
         if self.state not in CLOSING:
             self._receiver.update()
@@ -175,7 +177,7 @@ class Connection(Transport):
         if self.options.idle_timeout is not None:
             self.sent()
         if taken < len(data):
-            self._sending().keep(data[taken:])
+            self._sending().keep(data[taken:], begun=taken > 0)
 
     def write_eof(self) -> None:
         self._feed(Event.WRITE_EOF)
@@ -270,8 +272,8 @@ class Connection(Transport):
         if state is State.ENDED or state is State.DRAINING:
             try:
                 self.socket.shutdown(socket.SHUT_WR)
-            except OSError as exc:
-                self._feed(Event.LOST, exc)  # ENOTCONN: the peer has reset it meanwhile
+            except OSError:  # ENOTCONN: the peer has reset it meanwhile
+                self._feed(Event.LOST, pending_error(self.socket))
                 return
         if state in CLOSING and before not in CLOSING:
             self._receiver.close()
@@ -329,7 +331,7 @@ class Connection(Transport):
 
     def caught_up(self) -> None:
         """Reading begins, or has caught up with what was given back: from now on silence is the peer's."""
-        if self.options.idle_timeout is not None and self._receiver.is_waiting():
+        if self.options.idle_timeout is not None and self._receiver.is_waiting() and self.state not in CLOSING:
             self._active = self.reactor.time()
             Sweep.of(self.reactor, self.options).watch(self)
 

@@ -13,7 +13,6 @@ or it was cancelled and nothing is called.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from reactor.network.address import check_is_socket, format_address, parse_addre
 from reactor.network.connection import Connection
 from reactor.network.interface import BaseProtocol
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
+from reactor.network.oserrors import os_error, pending_error
 
 __all__ = ["Connecting", "Connector", "connect"]
 
@@ -128,6 +128,7 @@ class Connector:
             except OSError as exc:
                 self._attempts.append((self._target, exc))
                 continue
+            self._reactor.forget(self._socket.fileno())  # what somebody forgot to remove for a closed socket
             code = self._socket.connect_ex(self._target)
             if code in _IN_PROGRESS:
                 self._reactor.add_writer(self._socket, self._writable)
@@ -159,7 +160,7 @@ class Connector:
             return False  # gone again already: the first read will say so
 
     def _attempt_failed(self, code: int) -> None:
-        self._attempts.append((self._target, _os_error(code)))
+        self._attempts.append((self._target, os_error(code)))
         self._drop_socket()
 
     # --- Three ends -------------------------------------------------------------------------------------------------
@@ -170,8 +171,8 @@ class Connector:
         try:
             if self._options.no_delay and sock.family in (socket.AF_INET, socket.AF_INET6):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError as exc:  # reset already (EINVAL on some systems)
-            self._attempt_failed(exc.errno or errno.ECONNRESET)
+        except OSError:  # reset already: EINVAL on some systems
+            self._attempt_failed(pending_error(sock).errno or errno.ECONNRESET)
             self._try_next()
             return
         self._socket = None  # it is the connection's now
@@ -312,7 +313,3 @@ def connect(
         connector = Connector(reactor, factory, format_address(peername), options, on_failure)
         connector.adopt(address, peername)
     return connector
-
-
-def _os_error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))  # OSError picks the subclass: ConnectionRefusedError, TimeoutError, …

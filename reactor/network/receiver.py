@@ -20,7 +20,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reactor.errors import MisuseError
+from reactor.errors import BudgetExceededError, MisuseError
 from reactor.loop import Phase
 from reactor.network.options import LARGEST_READ
 from reactor.network.states import DELIVERING, DISCARDING
@@ -82,6 +82,9 @@ class Receiving(Protocol):
     def failed(self, exc: OSError) -> None:
         """The kernel reported an error."""
 
+    def abort(self, reason: BaseException | None = None) -> None:
+        """A limit was reached."""
+
 
 class Receiver:
     """The input of one connection."""
@@ -93,7 +96,7 @@ class Receiver:
         self._connection = connection
         self._limit = connection.options.read_size  # what the protocol wants one read to bring at most
         self._size = min(self._limit, MODEST_READ)  # what the next read asks for
-        self._unread: bytes | None = None  # input given back; not None: it is to be delivered before the next read
+        self._unread: bytes | memoryview | None = None  # input given back, to be delivered before the next read
         self._redelivering = False  # and that is scheduled
         self.intake = Intake.MODEST
         self.last = 0.0
@@ -179,8 +182,8 @@ class Receiver:
     # --- Whether and how to read ----------------------------------------------------------------------------------
 
     def is_waiting(self) -> bool:
-        """Whether it is the peer's turn: the protocol wants input, and has all that there is."""
-        return self._connection.recipient is not None and self._unread is None
+        """Whether it is the peer's turn: nobody has paused the reading, and all that came was delivered."""
+        return self.intake is not Intake.PAUSED and self._unread is None
 
     def pause(self) -> None:
         """Read nothing until `resume`."""
@@ -230,10 +233,21 @@ class Receiver:
 
     def unread(self, data: bytes) -> None:
         """Deliver `data` again, before anything newer."""
-        self._unread = data + (self._unread or b"")
+        try:
+            self._keep(b"".join((data, self._unread)) if self._unread else data)
+        except BudgetExceededError as exc:
+            self._connection.abort(exc)
+            return
         self.update()
         if self._connection.recipient is not None:
             self._redeliver_soon()
+
+    def _keep(self, data: bytes | memoryview | None) -> None:
+        """Change what is kept: the one place where that happens."""
+        budget = self._connection.options.budget
+        if budget is not None:
+            budget.change(len(data or b"") - len(self._unread or b""))
+        self._unread = data
 
     def change_hands(self, rest: bytes) -> None:
         """There is a new protocol: `rest` is what the old one had left."""
@@ -243,7 +257,7 @@ class Receiver:
 
     def close(self) -> None:
         """Forget what was given back: nobody will ask for it."""
-        self._unread = None
+        self._keep(None)
 
     def disconnect(self) -> None:
         """Forget the connection: this is the end."""
@@ -263,24 +277,33 @@ class Receiver:
     def _redeliver(self) -> None:
         """Deliver what was given back, to whoever may have it now."""
         self._redelivering = False
-        data = self._unread
-        if data is None or self._connection.recipient is None:
+        connection, data = self._connection, self._unread
+        if data is None or connection.recipient is None:
             return
-        connection = self._connection
-        self._unread = None
-        self.update()
         if not is_buffered(connection.protocol):
-            connection.deliver(data)
-        elif data:
-            buffer, size = self._get_buffer()
-            size = min(size, len(data))
-            if size < len(data):
-                self.unread(data[size:])
-            if buffer is not None:
-                with memoryview(buffer) as view, view.cast("B") as octets:
-                    octets[:size] = data[:size]
-                connection.call(connection.protocol.buffer_updated, size)  # type: ignore[attr-defined]
+            self._keep(None)
+            self.update()
+            connection.deliver(bytes(data))
+        else:
+            self._redeliver_into(memoryview(data))
         connection.caught_up()
+
+    def _redeliver_into(self, data: memoryview) -> None:
+        """As much of it as a `BufferedProtocol` has room for; the rest, if there is one, in the next tick."""
+        connection = self._connection
+        buffer, size = self._get_buffer() if data else (None, 0)
+        if data and buffer is None:
+            return  # closed, paused or handed over
+        self._keep(data[size:] or None)
+        if self._unread is None:
+            self.update()
+        else:
+            self._redeliver_soon()
+        if buffer is not None:
+            size = min(size, len(data))
+            with memoryview(buffer) as view, view.cast("B") as octets:
+                octets[:size] = data[:size]
+            connection.call(connection.protocol.buffer_updated, size)  # type: ignore[attr-defined]
 
 
 def is_buffered(protocol: BaseProtocol) -> bool:

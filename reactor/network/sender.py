@@ -75,6 +75,9 @@ class Sending(Protocol):
     def blocked(self) -> None:
         """The kernel began to refuse: the write timeout runs."""
 
+    def abort(self, reason: BaseException | None = None) -> None:
+        """End the connection with a reset."""
+
     def overflowed(self, error: BaseException) -> None:
         """A limit was reached."""
 
@@ -112,12 +115,15 @@ class Sender:
             else:
                 self.flush()
 
-    def keep(self, rest: Buffer) -> None:
-        """Keep what the kernel has just refused: nothing was waiting before."""
+    def keep(self, rest: Buffer, *, begun: bool) -> None:
+        """Keep what the kernel has just refused: nothing was waiting before. `begun`: it took the beginning of it."""
         try:
             self.buffer.append(rest)
         except BudgetExceededError as exc:
-            self._connection.overflowed(exc)
+            if begun:
+                self._connection.abort(exc)  # whatever the policy: half of it must not look like all of it
+            else:
+                self._connection.overflowed(exc)
         else:
             self._refused(progress=True)
 
