@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from reactor import FramedProtocol, LineCodec, OptionError, Reactor, Transport, listen
+from reactor import EncodeError, FramedProtocol, LineCodec, OptionError, Reactor, Transport, listen
 
 
 class Listener(FramedProtocol[bytes]):
@@ -39,7 +39,11 @@ class Listener(FramedProtocol[bytes]):
 
 def say(everybody: set[Listener], line: bytes) -> None:
     for listener in everybody:
-        listener.send(line)
+        try:
+            listener.send(line)
+        except EncodeError as error:
+            print(f"not sent: {error}", flush=True)
+            return
 
 
 def in_the_background(reactor: Reactor) -> None:

@@ -11,7 +11,8 @@ refused buffer decides what becomes of its connection.
 
 from __future__ import annotations
 
-from reactor.errors import BudgetExceededError, MisuseError, OptionError
+from reactor.buffering.sizes import check_size
+from reactor.errors import BudgetExceededError, MisuseError
 
 __all__ = ["Budget"]
 
@@ -31,8 +32,7 @@ class Budget:
     """The bytes held now by everything that shares this budget."""
 
     def __init__(self, limit: int) -> None:
-        if limit < 1:
-            raise OptionError(f"the limit of a budget is at least 1 byte, not {limit}")
+        check_size("the limit of a budget", limit, 1)
         self.limit = limit
         self.used = 0
 

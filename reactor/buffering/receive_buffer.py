@@ -27,7 +27,8 @@ import re
 
 from reactor.buffering.budget import Budget
 from reactor.buffering.owned_bytes import Buffer, owned_bytes
-from reactor.errors import MisuseError, OptionError, ReceiveBufferFullError
+from reactor.buffering.sizes import check_size
+from reactor.errors import MisuseError, ReceiveBufferFullError
 
 __all__ = ["ReceiveBuffer"]
 
@@ -45,8 +46,8 @@ class ReceiveBuffer:
     """The bytes held now. Read it; only the buffer changes it."""
 
     def __init__(self, limit: int | None = None, budget: Budget | None = None) -> None:
-        if limit is not None and limit < 1:
-            raise OptionError(f"the limit of a receive buffer is at least 1 byte, not {limit}")
+        if limit is not None:
+            check_size("the limit of a receive buffer", limit, 1)
         self.size = 0
         self._limit = limit
         self._budget = budget

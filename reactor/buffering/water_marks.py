@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reactor.buffering.sizes import check_size
 from reactor.errors import OptionError
 
 __all__ = ["WaterMarks"]
@@ -32,6 +33,8 @@ class WaterMarks:
     low: int
 
     def __post_init__(self) -> None:
+        check_size("the high-water mark", self.high)
+        check_size("the low-water mark", self.low)
         if not 0 <= self.low <= self.high:
             raise OptionError(f"water marks need 0 <= low <= high, not low={self.low}, high={self.high} (bytes)")
 

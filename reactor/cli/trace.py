@@ -33,7 +33,7 @@ class TracingKernel(SystemKernel):
     """The operating system, with a line for each system call on a socket; `show` is called with every line."""
 
     def __init__(self, show: Callable[[str], object]) -> None:
-        super().__init__(partial(_TracedSelector, self))
+        super().__init__()
         self.show = show
         self.names: dict[int, str] = {}  # by descriptor
         self.clients: dict[Any, str] = {}  # a client's number, by the address that the server will see
@@ -44,17 +44,18 @@ class TracingKernel(SystemKernel):
         self.show(f"a socket  socket() -> descriptor {sock.fileno()}")
         return cast(Socket, _TracedSocket(self, sock))
 
+    def selector(self) -> selectors.BaseSelector:
+        selector = super().selector()
+        select = selector.select
 
-class _TracedSelector(selectors.DefaultSelector):
-    def __init__(self, kernel: TracingKernel) -> None:
-        super().__init__()
-        self._kernel = kernel
+        def traced_select(timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            ready = select(timeout)
+            names = [f"{self.names.get(key.fd, 'wakeup')} {_EVENTS[mask]}" for key, mask in ready]
+            self.show(f"selector  select() -> {', '.join(names) or 'nothing, the time is up'}")
+            return ready
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(timeout)
-        names = [f"{self._kernel.names.get(key.fd, 'wakeup')} {_EVENTS[mask]}" for key, mask in ready]
-        self._kernel.show(f"selector  select() -> {', '.join(names) or 'nothing, the time is up'}")
-        return ready
+        selector.select = traced_select  # type: ignore[method-assign]
+        return selector
 
 
 class _TracedSocket:

@@ -17,7 +17,8 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from reactor.buffering import Budget
-from reactor.errors import FrameTooLongError, FramingError, OptionError
+from reactor.buffering.sizes import check_size
+from reactor.errors import FrameTooLongError, FramingError
 from reactor.framing.buffered import WINDOW, BufferedDecoder
 from reactor.framing.codec import Codec, Decoder, Oversize
 
@@ -71,8 +72,7 @@ class AnnouncedCodec(Codec[bytes]):
     def _check_limits(self) -> None:
         """Make `oversize` the enum's member. Raise `OptionError` if there is none, or if `max_length` is below 0."""
         object.__setattr__(self, "oversize", Oversize.of(self.oversize))  # the subclasses are frozen dataclasses
-        if self.max_length < 0:
-            raise OptionError(f"max_length is at least 0 bytes, not {self.max_length}")
+        check_size("max_length", self.max_length)
 
 
 class AnnouncedDecoder(BufferedDecoder):

@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass, field
 
 from reactor.buffering import Budget
-from reactor.errors import EncodeError, OptionError
+from reactor.buffering.sizes import check_size
+from reactor.errors import EncodeError
 from reactor.framing.buffered import BufferedDecoder, check_frame
 from reactor.framing.codec import Codec, Decoder
 
@@ -27,8 +28,7 @@ class FixedLengthCodec(Codec[bytes]):
     _format: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise OptionError(f"the length of a frame is at least 1 byte, not {self.length}")
+        check_size("the length of a frame", self.length, 1)
         object.__setattr__(self, "_format", f"{self.length}s")
 
     @property

@@ -27,6 +27,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 
 from reactor.buffering import Budget
+from reactor.buffering.sizes import check_size
 from reactor.errors import EncodeError, FrameTooLongError, OptionError
 from reactor.framing.buffered import WINDOW, BufferedDecoder, check_frame
 from reactor.framing.codec import Codec, Decoder, Oversize
@@ -61,8 +62,7 @@ class LineCodec(Codec[bytes]):
     def __post_init__(self) -> None:
         delimiters = (self.delimiter,) if isinstance(self.delimiter, bytes) else tuple(self.delimiter)
         check_delimiters(delimiters)
-        if self.max_length < 0:
-            raise OptionError(f"max_length is at least 0 bytes, not {self.max_length}")
+        check_size("max_length", self.max_length)
         either_newline = set(delimiters) == set(LF_OR_CRLF)
         longest_first = sorted(delimiters, key=len, reverse=True)
         compute = {

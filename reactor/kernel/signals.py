@@ -52,8 +52,6 @@ class SystemSignals:
         try:
             self._install_wakeup()
             previous = signal.signal(signum, self._note)
-            if hasattr(signal, "siginterrupt"):
-                signal.siginterrupt(signum, False)
         except (ValueError, OSError) as exc:
             self._restore_wakeup()
             raise OptionError(f"signal {signum} cannot be handled: {exc}") from exc

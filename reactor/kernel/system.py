@@ -85,8 +85,7 @@ class SystemKernel(Kernel):
     def after_fork(self, callback: Callable[[], None]) -> None:
         """Call the bound method `callback` in every child forked from now on, as long as its object lives."""
         _watch_forks()
-        _after_fork[:] = [reference for reference in _after_fork if reference() is not None]
-        _after_fork.append(weakref.WeakMethod(callback))
+        _after_fork[callback.__self__] = callback.__func__  # type: ignore[attr-defined]
 
     def descriptor_limit(self) -> int:
         """The soft limit of RLIMIT_NOFILE (getrlimit(2)); 512, the C library's, where there is no such thing.
@@ -102,7 +101,7 @@ class SystemKernel(Kernel):
 
 
 # `os.register_at_fork` cannot be undone, so there is one hook for the process, which knows the reactors weakly.
-_after_fork: list[weakref.WeakMethod[Callable[[], None]]] = []
+_after_fork: weakref.WeakKeyDictionary[object, Callable[[object], None]] = weakref.WeakKeyDictionary()
 _watching_forks = False
 
 
@@ -114,7 +113,5 @@ def _watch_forks() -> None:
 
 
 def _tell_child() -> None:
-    for reference in _after_fork:
-        callback = reference()
-        if callback is not None:
-            callback()
+    for owner, method in list(_after_fork.items()):
+        method(owner)

@@ -217,7 +217,10 @@ class Reactor:
                 signals.release_interrupt()
 
     def run_once(self, timeout: float | None = None) -> None:
-        """One tick. Waits until something is ready or due, but no longer than `timeout` seconds (`None`: no limit)."""
+        """One tick. Waits until something is ready or due, but no longer than `timeout` seconds (`None`: no limit).
+
+        Signals are the caller's: Ctrl-C raises wherever it strikes, as everywhere in Python. Only `run` holds it back.
+        """
         self._ownership.enter()
         self._tick(timeout)
         self._stopping = False  # there is nothing to be stopped but this tick
@@ -394,6 +397,15 @@ class Reactor:
         handler = self._exception_handler
         report(None if handler is None else partial(handler, self), context)
 
+    def observe(self, what: str, *args: Any) -> None:
+        """Tell the instruments. Those that raise are taken away, and that is reported."""
+        if self.instruments is not None:
+            try:
+                getattr(self.instruments, what)(*args)
+            except Exception as exc:
+                self.instruments = None
+                self.call_exception_handler({"message": f"instruments raised in {what}()", "exception": exc})
+
     # --- For the layers above -------------------------------------------------------------------------------------
 
     @property
@@ -414,6 +426,7 @@ class Reactor:
 
     def forget(self, fd: int) -> None:
         """Withdraw all interest in `fd`: to be called before it is closed."""
+        self.check()
         self._readiness.forget(fd)
         self._interest_changed()
 
@@ -485,7 +498,7 @@ class Reactor:
     def _call_out(self, agenda: Agenda) -> None:
         """The one place where callbacks are called. Their errors are reported, and the agenda goes on behind them."""
         if self.instruments is not None:
-            agenda = self.instruments.watch(agenda)
+            agenda = self._watched(agenda)
         call: Call | None = None
         while True:
             try:
@@ -498,6 +511,15 @@ class Reactor:
                 self.call_exception_handler(
                     {"message": "exception in a callback", "exception": exc, "callback": unbound(call)}
                 )
+
+    def _watched(self, agenda: Agenda) -> Agenda:
+        assert self.instruments is not None
+        try:
+            return self.instruments.watch(agenda)
+        except Exception as exc:
+            self.instruments = None
+            self.call_exception_handler({"message": "instruments raised in watch()", "exception": exc})
+            return agenda
 
     # --- Small parts ----------------------------------------------------------------------------------------------
 

@@ -17,7 +17,9 @@ def report(handler: Callable[[dict[str, Any]], object] | None, context: dict[str
         try:
             handler(context)
             return
-        except Exception as exc:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as exc:
             _log(context)
             context = {"message": "the exception handler raised", "exception": exc}
     _log(context)
@@ -30,7 +32,8 @@ def _log(context: dict[str, Any]) -> None:
     import logging  # noqa: PLC0415 - most programs never get here, and it costs a third of the import
 
     details = "".join(f"\n  {key}: {_show(value)}" for key, value in context.items() if key not in _SAID_ALREADY)
-    logging.getLogger("reactor").error("%s%s", context["message"], details, exc_info=context.get("exception"))
+    message = context.get("message", "unhandled error")
+    logging.getLogger("reactor").error("%s%s", message, details, exc_info=context.get("exception"))
 
 
 def _show(value: object) -> str:

@@ -1,20 +1,24 @@
 """Sockets in motion: protocols, transports, servers and clients."""
 
-from reactor.network.connector import Connector, connect
+from reactor.network.connection import Connection
+from reactor.network.connector import Connecting, Connector, connect
 from reactor.network.framed import FramedProtocol
 from reactor.network.interface import BaseProtocol, BufferedProtocol, Protocol, Transport
 from reactor.network.options import ConnectionOptions, Overflow
-from reactor.network.server import Server, listen
+from reactor.network.server import Server, ServerState, listen
 
 __all__ = [
     "BaseProtocol",
     "BufferedProtocol",
+    "Connecting",
+    "Connection",
     "ConnectionOptions",
     "Connector",
     "FramedProtocol",
     "Overflow",
     "Protocol",
     "Server",
+    "ServerState",
     "Transport",
     "connect",
     "listen",

@@ -25,7 +25,7 @@ from reactor.loop import Handle, Job, Reactor, TimerHandle
 from reactor.network.acceptor import descriptor_closed
 from reactor.network.address import check_is_socket, format_address, parse_address
 from reactor.network.connection import Connection
-from reactor.network.interface import BaseProtocol
+from reactor.network.interface import AnyProtocol
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
 from reactor.network.oserrors import os_error, pending_error
 
@@ -61,14 +61,14 @@ class Connector:
     def __init__(
         self,
         reactor: Reactor,
-        factory: Callable[[], BaseProtocol],
+        factory: Callable[[], AnyProtocol],
         address: str,
         options: ConnectionOptions,
         on_failure: FailureCallback | None,
     ) -> None:
         """Made by `connect`."""
         self._reactor = reactor
-        self._factory: Callable[[], BaseProtocol] | None = factory
+        self._factory: Callable[[], AnyProtocol] | None = factory
         self._options = options
         self._on_failure = on_failure
         self._candidates: deque[AddressInfo] = deque()
@@ -88,8 +88,8 @@ class Connector:
 
     def cancel(self) -> None:
         """Give up. Nothing is called any more. Does nothing once connected: use the transport then."""
-        self._reactor.check()
         if self.state in _PENDING:
+            self._reactor.check()
             self._settle(Connecting.CANCELLED)
 
     # --- From a name to a socket ------------------------------------------------------------------------------------
@@ -205,8 +205,7 @@ class Connector:
             self.address,
             self._attempts,
         )
-        if self._reactor.instruments is not None:
-            self._reactor.instruments.deadline(self, error)
+        self._reactor.observe("deadline", self, error)
         self._fail(error, self._attempts[-1][1] if self._attempts else None)
 
     def _fail(self, error: ConnectError, cause: BaseException | None) -> None:
@@ -284,7 +283,7 @@ class Connector:
 
 def connect(
     reactor: Reactor,
-    factory: Callable[[], BaseProtocol],
+    factory: Callable[[], AnyProtocol],
     address: str | Socket,
     *,
     options: ConnectionOptions = DEFAULT_OPTIONS,

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from operator import length_hint
 from typing import ClassVar, Generic, TypeVar
 
-from reactor.errors import BudgetExceededError, FramingError, MisuseError
+from reactor.errors import BudgetExceededError, FramingError, MisuseError, OptionError
 from reactor.framing.codec import Codec, Decoder
 from reactor.network.interface import Protocol, Transport
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
@@ -45,13 +45,15 @@ class FramedProtocol(Protocol, Generic[FrameT]):
     """
 
     codec: Codec[FrameT]
-    """How frames are written as bytes. A class attribute mostly; may be replaced at any time for what follows."""
+    """How frames are written as bytes. Mostly a class attribute; a handler may replace it for what follows."""
 
     frames_per_tick: ClassVar[int] = 1024
     """How many frames are delivered in one go."""
 
     transport: Transport | None = None
     """The connection, between `connection_made` and `connection_lost`."""
+
+    _over = False  # connection_lost was called
 
     _decoder: Decoder[FrameT] | None = None
     _decoding: Codec[FrameT] | None = None  # whose decoder `_decoder` is
@@ -73,20 +75,43 @@ class FramedProtocol(Protocol, Generic[FrameT]):
             self.transport.close(error)
 
     def send(self, frame: FrameT) -> None:
-        """Send a frame. Raises `EncodeError` if the codec cannot express it; ignored after the connection's end."""
+        """Send a frame; ignored after the connection's end.
+
+        Raises `EncodeError` if the codec cannot express it, `MisuseError` before there is a connection.
+        """
         data = self.codec.encode(frame)
         if self.transport is not None:
             self.transport.write(data)
+        elif not self._over:
+            raise self._no_transport()
+
+    def close(self, reason: BaseException | None = None) -> None:
+        """Send what is waiting, then end the connection: `transport.close`. Does nothing after its end."""
+        if self.transport is not None:
+            self.transport.close(reason)
+
+    def use_codec(self, codec: Codec[FrameT]) -> None:
+        """Replace the codec from outside a handler: bytes that wait for the rest of a frame are looked at anew."""
+        self.codec = codec
+        if self.transport is not None and self._decoder is not None and self._decoder.buffered:
+            self.transport.unread(b"")
+
+    def _no_transport(self) -> MisuseError:
+        return MisuseError(
+            f"{type(self).__name__} has no transport: its connection_made() must call super().connection_made() first"
+        )
 
     # --- As a protocol --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: Transport) -> None:
         """Keep the transport."""
         self.transport = transport
+        self._over = False
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the transport, and what was not complete."""
         self.transport = None
+        self._over = True
         if self._decoder is not None:
             self._decoder.clear()
             self._decoder = None
@@ -129,9 +154,9 @@ class FramedProtocol(Protocol, Generic[FrameT]):
     def _change_codec(self) -> None:
         """Begin with the codec in place; what the one before held is its first input."""
         if self.transport is None:
-            raise MisuseError(
-                f"{type(self).__name__} has no transport: its connection_made() must call super().connection_made()"
-            )
+            raise self._no_transport()
+        if self.frames_per_tick < 1:
+            raise OptionError(f"frames_per_tick is at least 1, not {self.frames_per_tick}")
         rest = self._decoder.release() if self._decoder is not None else b""
         options: ConnectionOptions = self.transport.get_extra_info("options", DEFAULT_OPTIONS)
         self._decoding = self.codec
@@ -176,6 +201,9 @@ class FramedProtocol(Protocol, Generic[FrameT]):
                 if transport.recipient is not self or self.codec is not codec:
                     break
             return not length_hint(undelivered)
+        except BaseException:
+            transport.unread(b"")  # if that was Ctrl-C, the connection lives on, and the rest is to be delivered
+            raise
         finally:
             self._settle_batch(decoder)
 

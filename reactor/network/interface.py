@@ -24,11 +24,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any
+from typing import Protocol as Structure
 
-__all__ = ["BaseProtocol", "Buffer", "BufferedProtocol", "Protocol", "Transport"]
+from reactor.buffering.owned_bytes import Buffer
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+__all__ = ["AnyProtocol", "BaseProtocol", "Buffer", "BufferedProtocol", "Protocol", "Transport"]
+
+
+class AnyProtocol(Structure):
+    """What is a protocol, whatever it inherits from. It has `data_received` or `buffer_updated` besides."""
+
+    def connection_made(self, transport: Any, /) -> None:
+        """As in `BaseProtocol`."""
+
+    def connection_lost(self, exc: Any, /) -> None:
+        """As in `BaseProtocol`."""
+
+    def pause_writing(self) -> None:
+        """As in `BaseProtocol`."""
+
+    def resume_writing(self) -> None:
+        """As in `BaseProtocol`."""
 
 
 class BaseProtocol:
@@ -91,7 +108,7 @@ class Transport(ABC):
 
     __slots__ = ()
 
-    recipient: BaseProtocol | None
+    recipient: AnyProtocol | None
     """The protocol that may be given input now; `None` while reading is paused, or over.
 
     A protocol that hands out several messages from one read compares this with itself after each, and stops as soon
@@ -102,13 +119,13 @@ class Transport(ABC):
     def write(self, data: Buffer) -> None:
         """Send `data` after everything written before. The bytes are yours again when this returns.
 
-        Raises `TypeError` if `data` is not bytes-like and `RuntimeError` after `write_eof()`. After `close()` or
-        `abort()` the data is ignored.
+        Raises `TypeError` if `data` is not bytes-like and `MisuseError` (a `RuntimeError`) after `write_eof()`. After
+        `close()` or `abort()` the data is ignored.
         """
 
     @abstractmethod
     def writelines(self, chunks: Iterable[Buffer]) -> None:
-        """Send the concatenation of `chunks`, as one `write` would."""
+        """Send the concatenation of `chunks`, as one `write` would. Raises what `write` raises."""
 
     @abstractmethod
     def write_eof(self) -> None:
@@ -161,7 +178,10 @@ class Transport(ABC):
 
     @abstractmethod
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Look up `"socket"`, `"peername"`, `"sockname"`; `default` for anything that is not known."""
+        """Look up `"socket"`, `"peername"`, `"sockname"`, `"options"`; `default` for anything that is not known.
+
+        The socket is there to be looked at, and for its options; it cannot be read, written or closed.
+        """
 
     @abstractmethod
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
@@ -176,9 +196,12 @@ class Transport(ABC):
         """All bytes written that have not left yet."""
 
     @abstractmethod
-    def set_protocol(self, protocol: BaseProtocol) -> None:
-        """From now on call `protocol`. Input that the old one holds unused (`release_input`) goes to the new one."""
+    def set_protocol(self, protocol: AnyProtocol) -> None:
+        """From now on call `protocol`. Input that the old one holds unused (`release_input`) goes to the new one.
+
+        Raises `TypeError` if it is no protocol, `MisuseError` (a `RuntimeError`) after `connection_lost`.
+        """
 
     @abstractmethod
-    def get_protocol(self) -> BaseProtocol:
-        """The protocol in place. Raises `RuntimeError` after `connection_lost`."""
+    def get_protocol(self) -> AnyProtocol:
+        """The protocol in place. Raises `MisuseError` (a `RuntimeError`) after `connection_lost`."""

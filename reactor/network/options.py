@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from reactor.buffering import Budget, WaterMarks
+from reactor.buffering.sizes import check_size
 from reactor.errors import OptionError
 
 __all__ = ["DEFAULT_OPTIONS", "LARGEST_READ", "ConnectionOptions", "Overflow"]
@@ -43,7 +44,7 @@ class ConnectionOptions:
     """Fallen to this: it is asked to resume."""
     hard_limit: int = 16 * 1024 * 1024
     """More than this: `overflow` decides."""
-    overflow: Overflow = Overflow.ABORT
+    overflow: Overflow | str = Overflow.ABORT
     """What happens at the hard limit."""
     budget: Budget | None = None
     """A bound that many connections share, beside their own."""
@@ -68,6 +69,10 @@ class ConnectionOptions:
             object.__setattr__(self, "overflow", Overflow(self.overflow))
         except ValueError:
             raise OptionError(f"overflow must be 'abort' or 'close', not {self.overflow!r}") from None
+        for name in ("high_water", "low_water", "hard_limit", "read_size"):
+            check_size(name, getattr(self, name))
+        if self.budget is not None and not isinstance(self.budget, Budget):
+            raise OptionError(f"budget is a Budget, not {self.budget!r}")
         object.__setattr__(self, "marks", WaterMarks(self.high_water, self.low_water))
         if self.hard_limit < self.high_water:
             raise OptionError(f"hard_limit ({self.hard_limit}) is below high_water ({self.high_water})")
@@ -75,7 +80,7 @@ class ConnectionOptions:
             raise OptionError(f"read_size must be from 1 to {LARGEST_READ} bytes, not {self.read_size}")
         for name in ("connect_timeout", "write_timeout", "drain_timeout", "idle_timeout"):
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
                 raise OptionError(f"{name} must be positive, or None for no deadline, not {seconds!r}")
 
 

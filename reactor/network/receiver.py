@@ -28,7 +28,7 @@ from reactor.network.states import DELIVERING, DISCARDING
 if TYPE_CHECKING:
     from reactor.kernel import Socket
     from reactor.loop import Reactor
-    from reactor.network.interface import BaseProtocol
+    from reactor.network.interface import AnyProtocol
     from reactor.network.options import ConnectionOptions
     from reactor.network.states import State
 
@@ -60,8 +60,8 @@ class Receiving(Protocol):
     reactor: Reactor
     socket: Socket
     options: ConnectionOptions
-    protocol: BaseProtocol
-    recipient: BaseProtocol | None
+    protocol: AnyProtocol
+    recipient: AnyProtocol | None
     state: State
 
     def deliver(self, data: bytes) -> None:
@@ -79,8 +79,8 @@ class Receiving(Protocol):
     def caught_up(self) -> None:
         """What was given back has been delivered."""
 
-    def failed(self, exc: OSError) -> None:
-        """The kernel reported an error."""
+    def failed(self, exc: OSError | MemoryError) -> None:
+        """The kernel reported an error, or there is no memory to talk to it."""
 
     def abort(self, reason: BaseException | None = None) -> None:
         """A limit was reached."""
@@ -115,7 +115,7 @@ class Receiver:
                 data = connection.socket.recv(self._size)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as exc:
+        except (OSError, MemoryError) as exc:
             connection.failed(exc)
             return
         self.last = connection.reactor.now
@@ -139,7 +139,7 @@ class Receiver:
             size = connection.socket.recv_into(buffer, size)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as exc:
+        except (OSError, MemoryError) as exc:
             connection.failed(exc)
             return
         self.last = connection.reactor.now
@@ -176,7 +176,7 @@ class Receiver:
                 connection.peer_ended()
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as exc:
+        except (OSError, MemoryError) as exc:
             connection.failed(exc)
 
     # --- Whether and how to read ----------------------------------------------------------------------------------
@@ -277,9 +277,10 @@ class Receiver:
     def _redeliver(self) -> None:
         """Deliver what was given back, to whoever may have it now."""
         self._redelivering = False
-        connection, data = self._connection, self._unread
-        if data is None or connection.recipient is None:
-            return
+        data = self._unread
+        if data is None or self._connection.recipient is None:
+            return  # ended, and perhaps disconnected; paused; or delivered already
+        connection = self._connection
         if not is_buffered(connection.protocol):
             self._keep(None)
             self.update()
@@ -306,7 +307,7 @@ class Receiver:
             connection.call(connection.protocol.buffer_updated, size)  # type: ignore[attr-defined]
 
 
-def is_buffered(protocol: BaseProtocol) -> bool:
+def is_buffered(protocol: AnyProtocol) -> bool:
     """Whether `protocol` wants its input in its own memory; raises `TypeError` if it is no protocol at all.
 
     What it inherits from does not matter, so asyncio's protocols will do.

@@ -69,8 +69,8 @@ class Sending(Protocol):
     def flushed(self) -> None:
         """Nothing is waiting any more."""
 
-    def failed(self, exc: OSError) -> None:
-        """The kernel reported an error."""
+    def failed(self, exc: OSError | MemoryError) -> None:
+        """The kernel reported an error, or there is no memory to talk to it."""
 
     def blocked(self) -> None:
         """The kernel began to refuse: the write timeout runs."""
@@ -147,7 +147,7 @@ class Sender:
         waiting = self.buffer.size
         try:
             emptied = self.buffer.send_to(connection.socket.send)
-        except OSError as exc:
+        except (OSError, MemoryError) as exc:
             connection.failed(exc)
             return
         if self.buffer.size < waiting and connection.options.idle_timeout is not None:
@@ -208,7 +208,7 @@ class Sender:
         if size > limit:
             connection.overflowed(
                 SendBufferFullError(
-                    f"{connection}: {size} unsent bytes are more than hard_limit={limit}: the peer reads too slowly"
+                    f"{connection}: {size} bytes that the peer has not taken are more than hard_limit={limit}"
                 )
             )
         elif size > self.marks.high:

@@ -23,12 +23,12 @@ from reactor.loop import Reactor, TimerHandle
 from reactor.network.acceptor import Accepting, Acceptor
 from reactor.network.address import check_is_socket, parse_address
 from reactor.network.connection import Connection
-from reactor.network.interface import BaseProtocol
+from reactor.network.interface import AnyProtocol
 from reactor.network.options import DEFAULT_OPTIONS, ConnectionOptions
 
 __all__ = ["Server", "ServerState", "listen"]
 
-Factory: TypeAlias = Callable[[], BaseProtocol]
+Factory: TypeAlias = Callable[[], AnyProtocol]
 
 _RESERVED = 64
 """Descriptors that `max_connections` leaves to the rest of the program: files, pipes, resolvers, other sockets."""
@@ -86,6 +86,8 @@ class Server:
         self._acceptors = [Acceptor(reactor, sock, self._accept) for sock in sockets]
         self.addresses = [acceptor.address for acceptor in self._acceptors]
         """Where it really listens, as strings: `["127.0.0.1:40123"]`."""
+        self.port = parse_address(self.addresses[0]).port if ":" in self.addresses[0] else 0
+        """The port, which is the same for all addresses."""
         reactor.attach(self)
         self.start_accepting()
 
@@ -101,8 +103,8 @@ class Server:
 
     def stop_accepting(self) -> None:
         """Leave new clients waiting in the kernel's backlog. Established connections go on."""
-        self._reactor.check()
         if self.state is ServerState.LISTENING:
+            self._reactor.check()
             self.state = ServerState.STOPPED
             self._admit()
 
@@ -156,8 +158,8 @@ class Server:
 
     def close(self) -> None:
         """Listen no longer. Established connections go on, and keep the reactor running until they end."""
-        self._reactor.check()
         if self.state in _OPEN:
+            self._reactor.check()
             self.state = ServerState.CLOSED
             for acceptor in self._acceptors:
                 acceptor.close()
@@ -165,10 +167,10 @@ class Server:
             self._end_if_done()
 
     def drain(self, deadline: float, on_drained: Callable[[Counter[str]], object] | None = None) -> None:
-        """Listen no longer, close every connection, and abort those that are still there after `deadline` seconds.
+        """Listen no longer, close every connection, and cut off those that are still there after `deadline` seconds.
 
         When the last one is gone `on_drained(account)` is called: how many ended in which way since this call, as in
-        `ended`. A connection that the deadline cut off counts as `"DrainTimeoutError"`. Raises `ClosedError` if the
+        `ended`. One that was cut off with bytes unsent counts as `"DrainTimeoutError"`. Raises `ClosedError` if the
         server is draining or ended already, `OptionError` for a negative deadline.
         """
         self._reactor.check()
@@ -189,7 +191,7 @@ class Server:
     def _drain_deadline(self, deadline: float) -> None:
         self._drain_timer = None
         for connection in list(self.connections):
-            connection.abort(DrainTimeoutError(f"{connection} did not end within drain({deadline})"))
+            connection.cut_off(DrainTimeoutError(f"{connection} did not end within drain({deadline})"))
 
     def _end_if_done(self) -> None:
         if self.connections or self.state not in (ServerState.CLOSED, ServerState.DRAINING):

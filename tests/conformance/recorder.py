@@ -67,7 +67,7 @@ class _Witness:
         """Give the connection to another recorder, which from now on answers for it."""
         successor.transport = self.transport
         self.successor = successor
-        self.transport.set_protocol(successor)  # type: ignore[arg-type]
+        self.transport.set_protocol(successor)
 
     def check(self) -> None:
         """Assert the promises that hold for every connection that has ended."""

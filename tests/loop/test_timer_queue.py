@@ -129,7 +129,7 @@ def test_a_hundred_thousand_timers_set_and_cancelled_leave_nothing_behind() -> N
         assert len(loads) == 0
         assert queue.next_deadline() is None
         assert queue._heap == []
-        assert sum(type(thing) is TimerHandle for thing in gc.get_objects()) == before
+        assert sum(type(thing) is TimerHandle for thing in gc.get_objects()) <= before  # other tests' may have gone
 
 
 def test_a_hundred_thousand_timers_cancelled_at_the_end_leave_nothing_behind() -> None:

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 
+from reactor import Server, connect
 from reactor.network import acceptor as module
 from tests.network.kit import Network, Recorder, ScriptedKernel, python
 
@@ -116,6 +117,53 @@ def test_an_own_close_ends_the_exhaustion_at_once(net: Network, kernel: Scripted
     net.reactor.run_once(0)
     assert server.accepted == 2
     assert net.reactor.describe()["timers"] == 0
+
+
+def exhaust(net: Network, kernel: ScriptedKernel) -> Server:
+    """A server that ran out of descriptors, and a client that waits."""
+    server = net.listen(Recorder)
+    kernel.accept_fails = [errno.EMFILE]
+    net.dial(server)
+    net.until(lambda: net.contexts)
+    net.take_errors()
+    return server
+
+
+def test_the_close_of_another_server_ends_the_exhaustion_at_once(net: Network, kernel: ScriptedKernel) -> None:
+    other = net.listen(Recorder)
+    server = exhaust(net, kernel)
+    other.close()
+    net.reactor.run_once(0)
+    net.reactor.run_once(0)
+    assert server.accepted == 1
+    assert net.reactor.describe()["timers"] == 0
+
+
+def test_a_failed_request_ends_the_exhaustion_at_once(net: Network, kernel: ScriptedKernel, mute_port: int) -> None:
+    request = connect(net.reactor, Recorder, f"127.0.0.1:{mute_port}")
+    net.until(lambda: request.describe()["trying"])
+    server = exhaust(net, kernel)
+    request.cancel()
+    net.reactor.run_once(0)
+    net.reactor.run_once(0)
+    assert server.accepted == 1
+    assert net.reactor.describe()["timers"] == 0
+
+
+def test_a_machine_that_stays_exhausted_is_reported_once_a_minute(net: Network, kernel: ScriptedKernel) -> None:
+    kernel.clock = 1000.0
+    exhaust(net, kernel)
+    kernel.accept_fails = [errno.EMFILE]
+    kernel.exhausted = True
+    for report in range(1, 4):
+        for second in range(60):
+            assert len(net.contexts) < report, second
+            accepts = kernel.accepts
+            kernel.clock += 1.01
+            net.settle(2)
+            assert kernel.accepts > accepts
+        assert len(net.contexts) == report
+    net.take_errors()
 
 
 @pytest.mark.parametrize("how", ["stop_accepting", "close"])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from reactor import ConnectionOptions, MisuseError, Protocol
-from reactor.errors import WrongThreadError
+from reactor import ConnectionOptions, MisuseError, Protocol, connect
+from reactor.errors import IdleTimeoutError, WrongThreadError
 from reactor.network.interface import BaseProtocol, BufferedProtocol
-from tests.network.kit import BufferedRecorder, Network, Recorder
+from tests.network.kit import BufferedRecorder, Network, Recorder, python
 
 # --- Callbacks that are not as they should be -----------------------------------------------------------------------
 
@@ -372,13 +373,180 @@ def test_a_write_from_another_thread_is_refused(net: Network) -> None:
         peer.recv(1)
 
 
+def stale_number(net: Network, watch: str) -> int:
+    """A descriptor that was closed without a word while it was watched: the next one will have its number."""
+    forgotten, other = socket.socketpair()
+    net.peers.append(other)
+    getattr(net.reactor, watch)(forgotten, pytest.fail, "called for somebody else's descriptor")
+    number = forgotten.fileno()
+    forgotten.close()
+    return number
+
+
+@pytest.mark.parametrize("watch", ["add_reader", "add_writer"])
+def test_a_connection_is_heard_although_somebody_forgot_to_withdraw_its_number(net: Network, watch: str) -> None:
+    near = Recorder(data_received=lambda me, data: me.transport.write(bytes(1 << 22)))
+    server = net.listen(lambda: near)
+    peer = net.dial(server, small=True)
+    number = stale_number(net, watch)
+    net.until(lambda: near.made)
+    assert near.transport.describe()["descriptor"] == number
+    peer.send(b"?")
+    net.read(peer, 1 << 22)
+
+
+@pytest.mark.parametrize("watch", ["add_reader", "add_writer"])
+def test_a_server_is_heard_although_somebody_forgot_to_withdraw_its_number(net: Network, watch: str) -> None:
+    number = stale_number(net, watch)
+    server = net.listen(Recorder)
+    assert server._acceptors[0]._socket.fileno() == number
+    net.dial(server)
+    net.until(lambda: server.accepted)
+
+
+@pytest.mark.parametrize("watch", ["add_reader", "add_writer"])
+def test_a_client_is_heard_although_somebody_forgot_to_withdraw_its_number(net: Network, watch: str) -> None:
+    server = net.listen(Recorder)
+    number = stale_number(net, watch)
+    near = Recorder()
+    connector = connect(net.reactor, lambda: near, server.addresses[0])
+    net.until(lambda: connector.connection is not None)
+    assert near.transport.describe()["descriptor"] == number
+    net.until(lambda: near.made)
+
+
+def test_a_foreign_thread_is_refused_while_the_connections_own_callback_runs(net: Network) -> None:
+    raised: list[str] = []
+
+    def from_a_thread(me: Recorder, _: bytes) -> None:
+        me.transport.write(b"ours")
+        uses: list[Callable[[], object]] = [
+            lambda: me.transport.write(b"theirs"),
+            lambda: me.transport.writelines([b"theirs"]),
+            lambda: me.transport.set_write_buffer_limits(high=1),
+            me.transport.write_eof,
+            me.transport.close,
+            me.transport.abort,
+        ]
+
+        def use_all() -> None:
+            for use in uses:
+                try:
+                    use()
+                except WrongThreadError as exc:
+                    raised.append(str(exc))
+
+        thread = threading.Thread(target=use_all)
+        thread.start()
+        thread.join()
+        assert len(raised) == len(uses)
+
+    near, peer = net.pair(Recorder(data_received=from_a_thread))
+    peer.send(b"go")
+    assert net.read(peer, 4) == b"ours"
+    near.transport.close()
+    assert net.read_to_the_end(peer) == b""
+
+
+def test_a_fork_inside_a_callback_sends_nothing_from_the_child_and_nothing_twice() -> None:
+    printed = python("""
+import os, socket
+from reactor import ForkedError, Protocol, Reactor, listen
+
+class Forking(Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+    def data_received(self, data):
+        if data == b"write first":
+            self.transport.write(b"parent,")
+        if os.fork() == 0:
+            in_child.append(True)
+            self.transport.write(b"child,")
+        if data == b"write later":
+            self.transport.write(b"parent,")
+    def connection_lost(self, exc):
+        lost.append(exc)
+
+in_child, lost, reports = [], [], []
+reactor = Reactor()
+reactor.set_exception_handler(lambda reactor, context: reports.append(context["exception"]))
+server = listen(reactor, Forking, "127.0.0.1:0")
+for how in (b"write first", b"write later"):
+    peer = socket.create_connection(("127.0.0.1", int(server.addresses[0].rpartition(":")[2])))
+    peer.sendall(how)
+    peer.setblocking(False)
+    got = b""
+    while got != b"parent,":
+        reactor.run_once(0.01)
+        if in_child:
+            os._exit(0 if [type(error) for error in reports] == [ForkedError] and not lost else 3)
+        try:
+            got += peer.recv(100)
+        except BlockingIOError:
+            pass
+    assert os.wait()[1] == 0, "child"
+    (connection,) = server.connections
+    connection.close()
+    while not lost:
+        reactor.run_once(0.01)
+        try:
+            if not (piece := peer.recv(100)):
+                peer.close()
+            got += piece
+        except OSError:
+            pass
+    assert (got, lost.pop()) == (b"parent,", None), got
+assert not reports
+reactor.close()
+print("well")
+""")
+    assert printed == "well\n"
+
+
+def test_an_interrupt_in_connection_made_leaves_a_connection_that_is_read_and_can_be_idle(net: Network) -> None:
+    def interrupt(me: Recorder) -> None:
+        raise KeyboardInterrupt
+
+    near = Recorder(connection_made=interrupt)
+    server = net.listen(lambda: near, options=ConnectionOptions(idle_timeout=0.05))
+    peer = net.dial(server)
+    with pytest.raises(KeyboardInterrupt):
+        net.until(lambda: False)
+    peer.send(b"still there?")
+    net.until(lambda: near.over)
+    assert near.received == b"still there?"
+    assert isinstance(near.ended_with, IdleTimeoutError)
+
+
+def test_a_write_after_write_eof_is_a_misuse(net: Network) -> None:
+    near, _peer = net.pair()
+    near.transport.write_eof()
+    with pytest.raises(MisuseError, match=r"write\(\) after write_eof\(\)"):
+        near.transport.write(b"too late")
+
+
+def test_the_socket_can_be_looked_at_and_not_taken_away(net: Network) -> None:
+    near, peer = net.pair()
+    sock = near.transport.get_extra_info("socket")
+    assert not {"close", "detach", "shutdown", "send", "recv", "setblocking"} & set(dir(sock))
+    assert sock.family == socket.AF_INET
+    assert sock.fileno() == near.transport.describe()["descriptor"]
+    assert (sock.getsockname(), sock.getpeername()) == (peer.getpeername(), peer.getsockname())
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert repr(sock) == f"<socket of a connection, descriptor {sock.fileno()}>"
+    near.transport.abort()
+    assert sock.fileno() == -1
+
+
 def test_what_can_be_asked_of_a_transport(net: Network) -> None:
     near, peer = net.pair()
     transport = near.transport
     assert transport.can_write_eof()
     assert transport.get_extra_info("peername") == peer.getsockname()
     assert transport.get_extra_info("sockname") == peer.getpeername()
-    assert isinstance(transport.get_extra_info("socket"), socket.socket)
+    assert transport.get_extra_info("socket").getpeername() == peer.getsockname()
+    assert not hasattr(transport.get_extra_info("socket"), "close")  # it is the connection's
     assert isinstance(transport.get_extra_info("options"), ConnectionOptions)
     assert transport.get_extra_info("cipher") is None
     assert transport.get_extra_info("cipher", "none") == "none"

@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 from reactor import ConnectionOptions, Connector, Reactor, connect
-from reactor.errors import ClosedError, ConnectError, ConnectTimeoutError, NameResolutionError, OptionError
+from reactor.errors import (
+    ClosedError,
+    ConnectError,
+    ConnectTimeoutError,
+    NameResolutionError,
+    OptionError,
+    WrongThreadError,
+)
 from tests.network.kit import Network, Recorder, ScriptedKernel, inet, open_descriptors, port_of
 
 QUICK = ConnectionOptions(connect_timeout=0.05)
@@ -454,3 +461,70 @@ def test_a_connector_describes_its_connection(net: Network) -> None:
     seen = attempt.connector.describe()
     assert (seen["kind"], seen["state"], seen["address"]) == ("connector", "connected", server.addresses[0])
     assert seen["connection"]["peer"] == server.addresses[0]
+
+
+def test_a_peer_that_has_reset_before_it_is_served_is_a_failed_attempt_and_the_next_address_is_tried(
+    net: Network, kernel: ScriptedKernel
+) -> None:
+    class Gone(socket.socket):
+        def setsockopt(self, *args: Any) -> None:
+            if args[:2] == (socket.IPPROTO_TCP, socket.TCP_NODELAY):
+                raise OSError(errno.EINVAL, "what some systems say of a socket that was reset")
+            super().setsockopt(*args)
+
+    server = net.listen(Recorder)
+    port = port_of(server.addresses[0])
+    kernel.names["twice"] = [inet(port), inet(port, "127.0.0.2")]
+    kernel.inline = True
+    kernel.make = Gone
+    attempt = Attempt(net, f"twice:{port}")
+    net.until(lambda: attempt.failures)
+    assert [error.errno for _, error in attempt.failures[0].attempts] == [errno.ECONNRESET, errno.ECONNREFUSED]
+    assert attempt.near.events == []
+
+
+def test_a_numeric_address_needs_no_resolver(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = net.listen(Recorder)
+    monkeypatch.setattr(net.reactor, "resolve", None)
+    attempt = Attempt(net, server.addresses[0])
+    net.until(lambda: attempt.near.made)
+
+
+def test_a_machine_without_threads_fails_a_request_later_and_not_from_inside_connect(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    attempt = Attempt(net, "localhost:1")
+    assert attempt.untold
+    net.until(lambda: attempt.failures)
+    assert isinstance(attempt.failures[0], NameResolutionError)
+    assert isinstance(attempt.failures[0].__cause__, RuntimeError)
+
+
+def test_a_foreign_thread_cannot_cancel_a_request(net: Network, mute_port: int) -> None:
+    attempt = Attempt(net, f"127.0.0.1:{mute_port}")
+    net.until(lambda: attempt.connector.describe()["trying"])
+    raised: list[BaseException] = []
+
+    def cancel() -> None:
+        try:
+            attempt.connector.cancel()
+        except WrongThreadError as exc:
+            raised.append(exc)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    thread.join()
+    assert "call_soon_threadsafe" in str(raised[0])
+    assert attempt.state == "connecting"
+
+
+def test_a_request_that_was_dropped_with_its_reactor_can_be_cancelled_again(net: Network, mute_port: int) -> None:
+    attempt = Attempt(net, f"127.0.0.1:{mute_port}")
+    net.settle()
+    net.close()
+    attempt.connector.cancel()
+    assert attempt.untold

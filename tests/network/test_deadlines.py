@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from reactor import ConnectionOptions, Transport
+from reactor import ConnectionOptions, FramedProtocol, LineCodec, Transport
 from reactor.errors import DeadlineError, IdleTimeoutError, WriteTimeoutError
 from tests.network.kit import Network, Recorder, ScriptedKernel
 
@@ -101,6 +102,59 @@ def test_resuming_what_was_not_paused_is_no_traffic(net: Network, kernel: Script
     pass_time(net, kernel, 0.03)
     near.transport.resume_reading()
     pass_time(net, kernel, 0.03)
+    assert isinstance(near.ended_with, IdleTimeoutError)
+
+
+def test_frames_that_wait_for_their_turn_are_not_silence(net: Network, kernel: ScriptedKernel) -> None:
+    class Slow(FramedProtocol[bytes]):
+        codec = LineCodec()
+        frames_per_tick = 10
+        made = False
+        count = 0
+        ended: BaseException | None = None
+
+        def connection_made(self, transport: Transport) -> None:
+            super().connection_made(transport)
+            self.made = True
+
+        def frame_received(self, frame: bytes) -> None:
+            self.count += 1
+            kernel.clock = (kernel.clock or 0) + 0.01  # one slice takes twice as long as the connection may be idle
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            super().connection_lost(exc)
+            self.ended = exc
+
+    near, peer = net.pair(Slow(), IDLE)
+    peer.send(b"x\n" * 100)
+    net.until(lambda: near.count == 100)
+    net.settle()
+    assert near.ended is None
+    pass_time(net, kernel, 0.06)  # but what follows is
+    assert isinstance(near.ended, IdleTimeoutError)
+
+
+def test_an_answer_is_a_sign_of_life_however_long_its_computation_took(net: Network, kernel: ScriptedKernel) -> None:
+    def compute(me: Recorder, _: bytes) -> None:
+        kernel.clock = (kernel.clock or 0) + 1
+        me.transport.write(b"42")
+
+    near, peer = net.pair(Recorder(data_received=compute), IDLE)
+    peer.send(b"?")
+    assert net.read(peer, 2) == b"42"
+    pass_time(net, kernel, 0.04)
+    assert not near.over
+    pass_time(net, kernel, 0.02)
+    assert isinstance(near.ended_with, IdleTimeoutError)
+
+
+def test_a_connection_that_outlives_its_peers_end_is_idle_all_the_same(net: Network, kernel: ScriptedKernel) -> None:
+    near, peer = net.pair(Recorder(eof_received=lambda me: True), IDLE)
+    peer.shutdown(socket.SHUT_WR)
+    net.until(lambda: near.saw("eof_received"))
+    pass_time(net, kernel, 0.04)
+    assert not near.over
+    pass_time(net, kernel, 0.02)
     assert isinstance(near.ended_with, IdleTimeoutError)
 
 
@@ -234,6 +288,28 @@ def test_instruments_are_told_of_deadlines_and_transitions(net: Network) -> None
     assert deadlines == [(transport, near.ended_with)]
     assert isinstance(near.ended_with, DeadlineError)
     assert steps == [("open", "abort", "closed")]
+
+
+@pytest.mark.parametrize("what", ["watch", "transition", "deadline"])
+def test_instruments_that_raise_are_reported_once_and_taken_away(net: Network, what: str) -> None:
+    mistake = ValueError(what)
+
+    class Broken:
+        def __getattribute__(self, name: str) -> Any:
+            def look(*args: Any) -> Any:
+                if name == what:
+                    raise mistake
+                return args[0]
+
+            return look
+
+    near, _peer = net.pair(options=IDLE)
+    net.reactor.instruments = Broken()
+    net.until(lambda: near.over)
+    assert isinstance(near.ended_with, IdleTimeoutError)
+    assert net.take_errors() == [mistake]
+    assert getattr(net.reactor, "instruments", near) is None
+    assert near.transport.get_extra_info("socket").fileno() == -1
 
 
 def test_a_selector_that_wakes_early_makes_no_deadline_early(net: Network, kernel: ScriptedKernel) -> None:

@@ -17,6 +17,7 @@ from reactor import (
     LengthPrefixedCodec,
     LineCodec,
     MisuseError,
+    OptionError,
 )
 from reactor.errors import BudgetExceededError
 from tests.network.kit import Network, Recorder
@@ -274,3 +275,81 @@ def test_a_successor_is_read_without_the_limits_of_a_half_received_frame(net: Ne
     net.send_all(peer, bytes(5000))
     net.until(lambda: len(successor.received) == 104_994)
     assert max(sizes[1:]) == 1000
+
+
+def test_an_interrupted_handler_has_had_its_frame_and_the_others_come_before_the_end(net: Network) -> None:
+    def interrupt(me: Lines, line: bytes) -> None:
+        if line == b"two":
+            raise KeyboardInterrupt
+
+    near, peer = net.pair(Lines(interrupt))
+    peer.send(b"one\ntwo\nthree\nfour\n")
+    with pytest.raises(KeyboardInterrupt):
+        net.until(lambda: False)
+    peer.close()
+    net.until(lambda: near.ended)
+    assert near.frames == [b"one", b"two", b"three", b"four"]
+    assert near.ended == [None]
+
+
+def test_what_is_sent_before_there_is_a_connection_is_refused_and_not_lost(net: Network) -> None:
+    class Hasty(Lines):
+        def connection_made(self, transport: Any) -> None:
+            with pytest.raises(MisuseError, match=r"super\(\).connection_made\(\) first"):
+                self.send(b"hello")
+            super().connection_made(transport)
+            self.send(b"hello")
+
+    _near, peer = net.pair(Hasty())
+    assert net.read(peer, 6) == b"hello\n"
+
+
+def test_a_framed_protocol_can_be_closed_with_a_reason_and_after_its_end(net: Network) -> None:
+    near, peer = net.pair(Lines())
+    reason = ValueError("enough")
+    near.send(b"bye")
+    near.close(reason)
+    assert net.read_to_the_end(peer) == b"bye\n"
+    peer.close()
+    net.until(lambda: near.ended)
+    assert near.ended == [reason]
+    near.close()
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_number_of_frames_that_cannot_be_ends_the_connection_and_does_not_spin(net: Network, number: int) -> None:
+    class Never(Lines):
+        frames_per_tick = number
+
+    near, peer = net.pair(Never())
+    peer.send(b"one\n")
+    net.until(lambda: near.ended)
+    assert net.take_errors() == near.ended
+    assert isinstance(near.ended[0], OptionError)
+    assert "frames_per_tick" in str(near.ended[0])
+
+
+def test_a_codec_that_is_replaced_from_outside_finds_what_waited_before_the_end_and_may_pause(net: Network) -> None:
+    near, peer = net.pair(Lines(lambda me, frame: me.transport.pause_reading() if frame == b"ab" else None))
+    peer.send(b"abcdef")
+    net.settle()
+    near.use_codec(FixedLengthCodec(2))
+    peer.close()
+    net.until(lambda: near.frames)
+    net.settle()
+    assert near.frames == [b"ab"]
+    near.transport.resume_reading()
+    net.until(lambda: near.ended)
+    assert near.frames == [b"ab", b"cd", b"ef"]
+    assert near.ended == [None]
+
+
+def test_a_codec_can_be_replaced_before_anything_came_and_after_the_end(net: Network) -> None:
+    near, peer = net.pair(Lines())
+    near.use_codec(FixedLengthCodec(2))
+    peer.send(b"abcd")
+    net.until(lambda: near.frames == [b"ab", b"cd"])
+    peer.close()
+    net.until(lambda: near.ended)
+    near.use_codec(LineCodec())
+    assert near.ended == [None]

@@ -77,7 +77,7 @@ def kernel() -> SurprisingKernel:
 
 
 def surprise(near: Any, call: str, *answers: int) -> None:
-    near.transport.get_extra_info("socket").surprises[call].extend(answers)
+    near.transport.socket.surprises[call].extend(answers)
 
 
 def plainly(net: Network) -> tuple[Any, socket.socket, str]:

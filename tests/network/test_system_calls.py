@@ -18,7 +18,7 @@ def kernel() -> CountingKernel:
 
 def calls_of(near: Any) -> Counter[str]:
     """The counts of the socket behind a transport, from now on."""
-    calls: Counter[str] = near.transport.get_extra_info("socket").calls
+    calls: Counter[str] = near.transport.socket.calls
     calls.clear()
     return calls
 
