@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-__all__ = ["Call", "Handle", "Job", "bind", "unbound"]
+__all__ = ["Call", "Handle", "bind", "called_off", "unbound"]
 
 Call: TypeAlias = Callable[[], object]
 """A callback with its arguments: all that the loop has to know of either."""
@@ -61,50 +61,3 @@ class Handle:
             return None
         self._call = made
         return call
-
-
-class Job:
-    """A function that runs in a thread; its outcome is called back in the loop, unless the job is cancelled."""
-
-    __slots__ = ("_callback", "_cancelled", "_forget", "_hand_over")
-
-    def __init__(
-        self,
-        callback: Callable[[Any, BaseException | None], object],
-        hand_over: Callable[..., object],
-        forget: Callable[[Job], object],
-    ) -> None:
-        """Made by `run_in_executor` and `resolve`.
-
-        `hand_over` calls back in the loop's thread; `forget` is told when there is nothing to wait for any more.
-        """
-        self._callback: Callable[[Any, BaseException | None], object] | None = callback
-        self._cancelled = False
-        self._hand_over = hand_over
-        self._forget = forget
-
-    def cancel(self) -> None:
-        """Do not call back. A function that has begun runs on, unheard: no thread can be stopped from outside."""
-        if self._callback is not None:
-            self._cancelled = True
-            self._callback = None
-            self._forget(self)
-
-    def cancelled(self) -> bool:
-        """Whether it was cancelled before its outcome was called back."""
-        return self._cancelled
-
-    def run(self, function: Callable[..., Any], *args: Any) -> Any:
-        """In the worker's thread: call `function`, if anybody still wants to know."""
-        return function(*args) if self._callback is not None else None
-
-    def done(self, result: Any, error: BaseException | None) -> None:
-        """In the worker's thread: carry the outcome over to the loop's, if anybody still wants to know."""
-        if self._callback is not None:
-            self._hand_over(self._deliver, result, error)
-
-    def _deliver(self, result: Any, error: BaseException | None) -> None:
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            self._forget(self)
-            callback(result, error)

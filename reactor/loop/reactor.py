@@ -32,14 +32,16 @@ from types import TracebackType
 from typing import Any, Protocol, TypeAlias, TypeVarTuple
 
 from reactor.errors import ClosedError, OptionError
-from reactor.kernel import AddressInfo, Kernel, Signals, SystemKernel, Workers
+from reactor.kernel import AddressInfo, Kernel, SystemKernel
 from reactor.loop.defaults import current_defaults
-from reactor.loop.handles import Call, Handle, Job, bind, unbound
+from reactor.loop.handles import Call, Handle, bind, unbound
 from reactor.loop.interfaces import Agenda, Instruments, Resource
+from reactor.loop.jobs import Job, Jobs
 from reactor.loop.ownership import Ownership, Phase
 from reactor.loop.readiness import READ, WRITE, Events, Readiness
 from reactor.loop.repeating import Missed, RepeatingTimer
 from reactor.loop.reports import report
+from reactor.loop.signal_handlers import SignalHandlers
 from reactor.loop.timers import TimerHandle, TimerQueue
 
 __all__ = ["Reactor"]
@@ -90,10 +92,8 @@ class Reactor:
         self._ready: deque[Handle] = deque()
         self._tick_end: deque[Callable[[], object]] = deque()
         self._resources: dict[Resource, None] = {}
-        self._jobs: set[Job] = set()  # handed to threads, and the outcome not called back yet
-        self._signals: Signals | None = None
-        self._signal_handlers: dict[int, Callable[[], object]] = {}
-        self._workers: dict[str, Workers] = {}
+        self._jobs = Jobs(self.kernel)
+        self._signals = SignalHandlers(self.kernel, self._wakeup)
         self._exception_handler: ExceptionHandler | None = None
         self._deadline_hook: Callable[[float], object] | None = None
         self._announced: float | None = None  # the deadline that the host was told last
@@ -205,16 +205,14 @@ class Reactor:
         `KeyboardInterrupt`; a second one raises at once.
         """
         self._ownership.enter()
-        signals = self._signals or self.kernel.signals(self._wakeup)
-        self._signals = signals
-        guarded = signals.guard_interrupt()
+        guarded = self._signals.guard_interrupt()
         try:
             while not self._stopping and self.alive():
                 self._tick(None)
         finally:
             self._stopping = False
             if guarded:
-                signals.release_interrupt()
+                self._signals.release_interrupt()
 
     def run_once(self, timeout: float | None = None) -> None:
         """One tick. Waits until something is ready or due, but no longer than `timeout` seconds (`None`: no limit).
@@ -265,7 +263,7 @@ class Reactor:
         self._ownership.close()
         self._timers.clear()
         self._readiness.clear()
-        for queue in (self._ready, self._tick_end, self._resources, self._signal_handlers, self._workers, self.shared):
+        for queue in (self._ready, self._tick_end, self._resources, self.shared):
             queue.clear()
         self._deadline_hook = self._exception_handler = None
         self._selector.close()  # not one by one: epoll_ctl(2) in a forked child would edit the parent's set
@@ -351,13 +349,17 @@ class Reactor:
         *args: *Args,
     ) -> Job:
         """Call `function(*args)` in a thread, then `callback(result, error)` here; `error` is `None` on success."""
-        return self._submit("executor", callback, function, args)
+        self.check()
+        job = Job(callback, self.hand_over, self._jobs.forget)
+        return self._jobs.submit("executor", job, function, args)
 
     def resolve(
         self, callback: Callable[[Sequence[AddressInfo], BaseException | None], object], host: str, port: int
     ) -> Job:
         """Resolve a host name, in threads that do nothing else, then `callback(addresses, error)` here."""
-        return self._submit("resolver", callback, self.kernel.getaddrinfo, (host, port))
+        self.check()
+        job = Job(callback, self.hand_over, self._jobs.forget)
+        return self._jobs.submit("resolver", job, self.kernel.getaddrinfo, (host, port))
 
     def add_signal_handler(
         self, signum: int, callback: Callable[[*Args], object], *args: *Args
@@ -368,19 +370,12 @@ class Reactor:
         cannot be caught.
         """
         self.check()
-        if self._signals is None:
-            self._signals = self.kernel.signals(self._wakeup)
-        call = bind(callback, args)
-        self._signals.add(signum)
-        self._signal_handlers[signum] = call
+        self._signals.add(signum, bind(callback, args))
 
     def remove_signal_handler(self, signum: int) -> bool:
         """Handle `signum` as before; whether there was a handler."""
         self.check()
-        if self._signal_handlers.pop(signum, None) is None or self._signals is None:
-            return False
-        self._signals.remove(signum)
-        return True
+        return self._signals.remove(signum)
 
     # --- Errors ---------------------------------------------------------------------------------------------------
 
@@ -523,28 +518,14 @@ class Reactor:
 
     # --- Small parts ----------------------------------------------------------------------------------------------
 
-    def _submit(self, name: str, callback: Callable[..., object], function: Callable[..., Any], args: Any) -> Job:
-        self.check()
-        workers = self._workers.get(name)
-        if workers is None:
-            workers = self._workers[name] = self.kernel.workers(f"reactor-{name}")
-        job = Job(callback, self.hand_over, self._jobs.discard)
-        workers.submit(job.run, (function, *args), job.done)
-        self._jobs.add(job)
-        return job
-
     def _shut(self) -> None:
         for resource in list(self._resources):
             try:
                 resource.shut()
             except Exception as exc:
                 self.call_exception_handler({"message": "exception in shut()", "exception": exc, "source": resource})
-        if self._signals is not None:
-            self._signals.close()
-        for workers in self._workers.values():
-            workers.close()
-        for job in list(self._jobs):
-            job.cancel()
+        self._signals.close()
+        self._jobs.close()
 
     def _forked(self) -> None:
         """In a forked child: what waits is the parent's, so a batch under way ends with the callback that forked."""
@@ -553,8 +534,7 @@ class Reactor:
             resource.forked()
         if self._batch is not None:
             self._batch.close()
-        if self._signals is not None:
-            self._signals.close()
+        self._signals.close()
 
     def _due_earlier(self, when: float) -> None:
         """Outside a tick something was scheduled: whoever sleeps, or is about to, must know."""
@@ -574,12 +554,8 @@ class Reactor:
 
     def _woken(self) -> None:
         """The wakeup's reader: signals become callbacks; for other wakers, having woken is all."""
-        received = self._wakeup.drain()
-        if self._signals is not None:
-            for signum in self._signals.take(received):
-                handler = self._signal_handlers.get(signum)
-                if handler is not None:
-                    self._ready.append(Handle(handler, ()))
+        for call in self._signals.due(self._wakeup.drain()):
+            self._ready.append(Handle(call, ()))
 
 
 def _fileno(fd: Descriptor) -> int:

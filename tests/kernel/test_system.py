@@ -109,6 +109,15 @@ def test_where_processes_have_no_limits_it_is_the_c_librarys(monkeypatch: pytest
     assert SystemKernel().descriptor_limit() == 512
 
 
+def test_a_selector_that_ends_at_a_number_bounds_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = SystemKernel(selectors.SelectSelector)
+    kernel.selector().close()
+    assert kernel.descriptor_limit() <= 1024  # FD_SETSIZE: select(2)
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100_000, 100_000))
+    assert kernel.descriptor_limit() == 1024
+
+
 class Watcher:
     def __init__(self, writing: int) -> None:
         self.writing = writing

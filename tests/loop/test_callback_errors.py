@@ -146,6 +146,29 @@ def test_a_raising_exception_handler_loses_neither_error(scripted: Reactor, capl
     assert log == ["after"]
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit])
+def test_no_error_of_the_exception_handler_ends_the_loop(
+    scripted: Reactor, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    def broken_handler(reactor: Reactor, context: dict[str, Any]) -> None:
+        raise error
+
+    log = Log()
+    scripted.set_exception_handler(broken_handler)
+    scripted.call_soon(fail)
+    scripted.call_soon(log("after"))
+    scripted.run()
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ValueError, error]
+    assert log == ["after"]
+
+
+def test_a_report_needs_no_message(scripted: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+    scripted.call_exception_handler({"exception": ValueError("broken"), "where": "here"})
+    [record] = caplog.records
+    assert record.getMessage() == "unhandled error\n  where: 'here'"
+    assert record.exc_info and str(record.exc_info[1]) == "broken"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_in_the_exception_handler_goes_through(scripted: Reactor, error: type[BaseException]) -> None:
     def handler(reactor: Reactor, context: dict[str, Any]) -> None:

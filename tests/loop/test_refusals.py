@@ -36,6 +36,8 @@ USES: dict[str, Use] = RUNNING | {
     "remove_writer": lambda reactor: reactor.remove_writer(0),
     "next_deadline": lambda reactor: reactor.next_deadline(),
     "fileno": lambda reactor: reactor.fileno(),
+    "call_at_tick_end": lambda reactor: reactor.call_at_tick_end(list),
+    "forget": lambda reactor: reactor.forget(0),
     "set_deadline_hook": lambda reactor: reactor.set_deadline_hook(None),
     "set_exception_handler": lambda reactor: reactor.set_exception_handler(None),
     "run_in_executor": lambda reactor: reactor.run_in_executor(list, list),

@@ -128,6 +128,15 @@ def test_a_stop_that_nobody_has_heeded_does_not_make_run_once_spin(reactor: Reac
     assert ticks < 20
 
 
+def test_a_stop_inside_run_once_has_nothing_to_do_with_a_later_run(reactor: Reactor) -> None:
+    log = Log()
+    reactor.call_soon(reactor.stop)
+    reactor.run_once()
+    reactor.call_soon(reactor.call_soon, log("ran"))
+    reactor.run()
+    assert log == ["ran"]
+
+
 def test_stop_from_another_thread_wakes_a_sleeping_loop(reactor: Reactor) -> None:
     running = threading.Event()
     timer = reactor.call_later(10_000, list)

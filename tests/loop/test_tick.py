@@ -388,6 +388,21 @@ def test_a_callback_made_ready_before_step_six_is_called_in_the_same_tick(
     assert log == ["called"]
 
 
+def test_a_callback_that_was_called_is_not_cancelled_any_more_and_its_handle_holds_nothing(scripted: Reactor) -> None:
+    class Load:
+        def __call__(self) -> None:
+            pass
+
+    load = Load()
+    gone = weakref.ref(load)
+    handle = scripted.call_soon(load)
+    del load
+    scripted.run()
+    assert gone() is None
+    handle.cancel()
+    assert not handle.cancelled()
+
+
 def test_a_callback_cancelled_by_an_earlier_one_is_not_called(scripted: Reactor) -> None:
     log = Log()
     cancel = Log()

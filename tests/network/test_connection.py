@@ -390,7 +390,7 @@ def test_a_connection_is_heard_although_somebody_forgot_to_withdraw_its_number(n
     peer = net.dial(server, small=True)
     number = stale_number(net, watch)
     net.until(lambda: near.made)
-    assert near.transport.describe()["descriptor"] == number
+    assert near.transport.get_extra_info("socket").fileno() == number
     peer.send(b"?")
     net.read(peer, 1 << 22)
 
@@ -411,7 +411,7 @@ def test_a_client_is_heard_although_somebody_forgot_to_withdraw_its_number(net: 
     near = Recorder()
     connector = connect(net.reactor, lambda: near, server.addresses[0])
     net.until(lambda: connector.connection is not None)
-    assert near.transport.describe()["descriptor"] == number
+    assert near.transport.get_extra_info("socket").fileno() == number
     net.until(lambda: near.made)
 
 

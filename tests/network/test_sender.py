@@ -65,7 +65,7 @@ class Starved(socket.socket):
 @pytest.mark.parametrize("writes", [1, 2])
 def test_a_machine_without_memory_to_send_ends_the_connection_and_is_no_mistake(net: Network, writes: int) -> None:
     def write(me: Recorder, _: bytes) -> None:
-        for _ in range(writes):
+        for _turn in range(writes):
             me.transport.write(b"anything")
 
     near, peer = net.pair(Recorder(data_received=write))
