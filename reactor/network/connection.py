@@ -145,13 +145,18 @@ class Connection(Transport):
     def write(self, data: Buffer) -> None:
         # The answer to one message is mostly one write. It is held until the callback returns and goes straight to the
         # kernel, which saves 0.4 µs of passing it through the sender, and the memory of the sender.
-        if self._held is None and type(data) is bytes and len(data) <= self._most_held:
+        held = self._held
+        if held is None and type(data) is bytes and len(data) <= self._most_held:
             self._held = data
             return
-        self.reactor.check()
-        self._give_up_held()
+        if held != b"" or not self._handling:  # a callback's third write saves this
+            self.reactor.check()
+            self._give_up_held()
         if self.state in WRITABLE:
-            self._sending().write(data, own_callback=self._handling)
+            sender = self._sender
+            if sender is None:
+                sender = self._make_sender()
+            sender.write(data, self._handling)
         elif self.state not in CLOSING:
             raise MisuseError("write() after write_eof(): this side of the connection has said that it is done")
 
@@ -162,13 +167,11 @@ class Connection(Transport):
         """A second write, or the end of writing: the first one has to go the long way."""
         held, self._held = self._held, b""
         if held:
-            self._sending().write(held, own_callback=True)
+            (self._sender or self._make_sender()).write(held, True)
 
-    def _sending(self) -> Sender:
-        sender = self._sender
-        if sender is None:
-            sender = self._sender = Sender(self)
-        return sender
+    def _make_sender(self) -> Sender:
+        self._sender = Sender(self)
+        return self._sender
 
     def send_now(self, data: bytes) -> None:
         """Offer `data` to the kernel while nothing is waiting. No sender is needed while it takes all of it."""
@@ -182,7 +185,7 @@ class Connection(Transport):
         if self.options.idle_timeout is not None:
             self.sent()
         if taken < len(data):
-            self._sending().keep(data[taken:], begun=taken > 0)
+            (self._sender or self._make_sender()).keep(data[taken:], begun=taken > 0)
 
     def write_eof(self) -> None:
         self._feed(Event.WRITE_EOF)
@@ -202,8 +205,9 @@ class Connection(Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.reactor.check()
-        self._sending().set_marks(high, low, self.options)
-        self._most_held = min(MOST_HELD, self._sending().marks.high)
+        sender = self._sender or self._make_sender()
+        sender.set_marks(high, low, self.options)
+        self._most_held = min(MOST_HELD, sender.marks.high)
 
     # --- What the sender reports ----------------------------------------------------------------------------------
 
@@ -323,8 +327,9 @@ class Connection(Transport):
             owner.connection_ended(self, reason)
 
     def forked(self) -> None:
-        """In a forked child: what waits to be sent is the parent's to send."""
+        """In a forked child: what waits to be sent is the parent's to send, and a callback under way sends nothing."""
         self._held = b""
+        self._handling = False
         if self._sender is not None:
             self._sender.close()
 

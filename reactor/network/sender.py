@@ -96,22 +96,24 @@ class Sender:
         self.progress = 0.0
         """When the kernel last took something, or first refused to."""
 
-    def write(self, data: Buffer, *, own_callback: bool) -> None:
+    def write(self, data: Buffer, own_callback: bool) -> None:
         """The one way in: take the bytes, and see to it that they leave."""
-        connection = self._connection
         try:
             size = self.buffer.append(data)
         except BudgetExceededError as exc:
             self._over_budget(data, exc)
             return
+        if own_callback and self.flow is _FREE and size <= self.marks.high:
+            return  # it leaves when the callback returns
         if self.flow in _REFUSED:
             self._weigh()
         elif size > self.marks.high:
             self.flush()
         elif not own_callback and self.flow is _FREE:
-            if connection.reactor.phase is Phase.DISPATCHING:
+            reactor = self._connection.reactor
+            if reactor.phase is Phase.DISPATCHING:
                 self.flow = Flow.GATHERED
-                connection.reactor.call_at_tick_end(self._flush_gathered)
+                reactor.call_at_tick_end(self._flush_gathered)
             else:
                 self.flush()
 

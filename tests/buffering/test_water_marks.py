@@ -16,7 +16,7 @@ def test_any_marks_with_low_not_above_high_are_accepted(high: int, low: int) -> 
 
 @pytest.mark.parametrize(("high", "low"), [(1, 2), (0, -1), (-1, -1)])
 def test_marks_that_contradict_each_other_are_refused(high: int, low: int) -> None:
-    with pytest.raises(OptionError, match="low|high"):
+    with pytest.raises(OptionError, match=r"low|high"):
         WaterMarks(high, low)
 
 

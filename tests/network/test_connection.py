@@ -165,6 +165,17 @@ def test_an_interrupt_while_the_reactor_closes_lets_it_be_closed_again_and_nobod
     assert [near.events.count("connection_lost") for near in nears] == [1, 1]
 
 
+def test_a_reactor_that_runs_on_after_an_interrupted_close_tells_nobody_twice(net: Network) -> None:
+    def interrupt(me: Recorder) -> None:
+        raise KeyboardInterrupt
+
+    near, _peer = net.pair(Recorder(connection_lost=interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        net.reactor.close()
+    net.settle()
+    near.check()
+
+
 def test_an_interrupt_in_the_factory_leaves_no_socket(net: Network) -> None:
     def factory() -> Any:
         raise KeyboardInterrupt

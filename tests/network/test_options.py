@@ -69,3 +69,8 @@ def test_options_never_change() -> None:
 def test_each_options_object_is_one_of_its_own() -> None:
     assert ConnectionOptions() != ConnectionOptions()
     assert len({ConnectionOptions(), ConnectionOptions(budget=Budget(5))}) == 2
+
+
+def test_a_budget_is_no_number() -> None:
+    with pytest.raises(OptionError, match="budget is a Budget, not 1000"):
+        ConnectionOptions(budget=1000)  # type: ignore[arg-type]

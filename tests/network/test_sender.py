@@ -73,3 +73,21 @@ def test_a_machine_without_memory_to_send_ends_the_connection_and_is_no_mistake(
     peer.send(b"go")
     net.until(lambda: near.over)
     assert isinstance(near.ended_with, MemoryError)
+
+
+class Full(socket.socket):
+    """A stream whose peer takes nothing at all."""
+
+    def send(self, *args: Any) -> int:
+        raise BlockingIOError
+
+
+def test_a_write_that_was_not_begun_and_cannot_be_kept_is_left_to_the_policy(net: Network) -> None:
+    options = ConnectionOptions(budget=Budget(100), overflow="close")
+    near, peer = net.pair(Recorder(data_received=lambda me, _: me.transport.write(bytes(101))), options)
+    near.transport.socket = Full(fileno=near.transport.socket.detach())
+    peer.send(b"go")
+    assert net.read_to_the_end(peer) == b""  # none of it, and an ordinary end
+    peer.close()
+    net.until(lambda: near.over)
+    assert isinstance(near.ended_with, BudgetExceededError)

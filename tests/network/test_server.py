@@ -280,10 +280,24 @@ def test_a_restarted_server_gets_its_port_back_although_an_old_connection_is_in_
     assert again.addresses == server.addresses
 
 
-@pytest.mark.parametrize("method", ["start_accepting", "stop_accepting", "close", "drain"])
-def test_a_server_is_refused_to_a_foreign_thread_and_stays_as_it_is(net: Network, method: str) -> None:
+@pytest.mark.parametrize(
+    ("before", "method"),
+    [
+        ("listening", "stop_accepting"),
+        ("listening", "close"),
+        ("listening", "drain"),
+        ("not accepting", "start_accepting"),
+        ("closed", "drain"),
+    ],
+)
+def test_a_server_is_refused_to_a_foreign_thread_and_stays_as_it_is(net: Network, before: str, method: str) -> None:
     server = net.listen(Recorder)
-    net.reactor.run_once(0)
+    net.dial(server)
+    net.until(lambda: server.connections)
+    if before == "not accepting":
+        server.stop_accepting()
+    elif before == "closed":
+        server.close()
     raised: list[BaseException] = []
 
     def use() -> None:
@@ -296,9 +310,9 @@ def test_a_server_is_refused_to_a_foreign_thread_and_stays_as_it_is(net: Network
     thread.start()
     thread.join()
     assert "call_soon_threadsafe" in str(raised[0])
-    assert server.state is ServerState.LISTENING
-    net.dial(server)
-    net.until(lambda: server.accepted)
+    assert server.state is ServerState(before)
+    server.drain(5)
+    assert server.state is ServerState.DRAINING
 
 
 def test_a_server_that_has_ended_with_its_reactor_can_be_closed_again(net: Network) -> None:
@@ -660,6 +674,34 @@ def test_a_forked_child_calls_nobody_and_resets_nobody(kernel: ScriptedKernel, m
     assert peer.recv(1) == b""  # an ordinary end, because nobody else has this descriptor here
     peer.close()
     assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_waits_in_a_callback_that_forks_is_the_parents_to_send(kernel: ScriptedKernel, fails: bool) -> None:
+    """As above: from the middle of the callback on, this is the child."""
+    sent: list[bytes] = []
+
+    class Watched(socket.socket):
+        def send(self, data: Any, *_: Any) -> int:
+            sent.append(bytes(data))
+            return len(data)
+
+    def fork(me: Recorder, _: bytes) -> None:
+        for _turn in range(2):  # the first is held, the second is with the sender
+            me.transport.write(b"from the parent")
+        kernel.tell_forked()
+        if fails:
+            raise ValueError("in the child")
+
+    net = Network(kernel)
+    near, peer = net.pair(Recorder(data_received=fork))
+    near.transport.socket = Watched(fileno=near.transport.socket.detach())
+    peer.send(b"go")
+    net.reactor.run_once(5)
+    assert sent == []
+    assert [str(error) for error in net.take_errors()] == (["in the child"] if fails else [])
+    assert near.events == ["connection_made", "data_received"]
+    net.close()
 
 
 def test_where_an_address_can_be_stolen_it_is_claimed_exclusively(
