@@ -224,7 +224,10 @@ class Reactor:
         self._stopping = False  # there is nothing to be stopped but this tick
 
     def stop(self) -> None:
-        """Let `run()` return at the end of this tick, or at once if it is called next. From any thread."""
+        """Let `run()` return at the end of this tick; if none is under way, let the next one return at once.
+
+        From any thread. A host that calls `dispatch` has no `run` to be stopped: it stops calling.
+        """
         if self._ownership.phase is Phase.FORKED:
             self._ownership.refuse()  # the wakeup is the parent's as well
         self._stopping = True

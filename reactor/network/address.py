@@ -7,6 +7,7 @@ for those who connect.
 
 from __future__ import annotations
 
+import socket
 from typing import Any, NamedTuple
 
 from reactor.errors import OptionError
@@ -38,9 +39,11 @@ def parse_address(text: str) -> HostPort:
 
 
 def check_is_socket(address: object) -> None:
-    """Raise `TypeError` if `address`, which is no string, is no socket either."""
-    if not hasattr(address, "fileno"):
+    """Raise `TypeError` if `address`, which is no string, is no socket, `OptionError` if it is no stream socket."""
+    if not hasattr(address, "getsockopt"):
         raise TypeError(f"an address is a string such as '127.0.0.1:9000' or a socket, not {address!r}")
+    if address.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) != socket.SOCK_STREAM:
+        raise OptionError(f"{address!r} is no stream socket (SOCK_STREAM)")
 
 
 def format_address(address: Any) -> str:

@@ -296,7 +296,8 @@ def connect(
     `on_failure(error)` is called with a `ConnectError` (`ConnectTimeoutError`, `NameResolutionError`); without
     `on_failure` the error goes to the reactor's exception handler.
 
-    Raises `OptionError` for an address that cannot be; everything else is reported later, never from here.
+    Raises `OptionError` for an address that cannot be, and a `MisuseError` if the reactor is closed or belongs to
+    another thread. Whatever goes wrong with the network is reported later, never from here.
     """
     if isinstance(address, str):
         parse_address(address)

@@ -18,7 +18,8 @@ The names in brackets are those of RFC 9293 section 3.3.2.
 
 Why DRAINING? A kernel that closes a socket with unread input answers with RST (RFC 1122 section 4.2.2.13), and an RST
 makes the peer's kernel throw away what the peer has not read yet: the end of our last answer. So after close() we
-end our half and keep reading, into nothing, until the peer ends its half too, or the drain timeout passes.
+end our half and keep reading, into nothing, until the peer ends its half too, or the drain timeout passes. (Elsewhere
+this is called a lingering close. `Server.drain` is the same wish for all connections of a server at once.)
 """
 
 from __future__ import annotations

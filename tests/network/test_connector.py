@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reactor import ConnectionOptions, Connector, Reactor, connect
+from reactor import ConnectionOptions, Connector, Reactor, connect, listen
 from reactor.errors import (
     ClosedError,
     ConnectError,
@@ -528,3 +528,12 @@ def test_a_request_that_was_dropped_with_its_reactor_can_be_cancelled_again(net:
     net.close()
     attempt.connector.cancel()
     assert attempt.untold
+
+
+def test_a_socket_that_carries_no_stream_is_refused(net: Network) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.connect(("127.0.0.1", 9))
+        with pytest.raises(OptionError, match="SOCK_STREAM"):
+            connect(net.reactor, Recorder, datagrams)
+        with pytest.raises(OptionError, match="SOCK_STREAM"):
+            listen(net.reactor, Recorder, datagrams)
