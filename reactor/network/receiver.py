@@ -281,13 +281,15 @@ class Receiver:
         if data is None or self._connection.recipient is None:
             return  # ended, and perhaps disconnected; paused; or delivered already
         connection = self._connection
-        if not is_buffered(connection.protocol):
-            self._keep(None)
-            self.update()
-            connection.deliver(bytes(data))
-        else:
-            self._redeliver_into(memoryview(data))
-        connection.caught_up()
+        try:
+            if not is_buffered(connection.protocol):
+                self._keep(None)
+                self.update()
+                connection.deliver(bytes(data))
+            else:
+                self._redeliver_into(memoryview(data))
+        finally:  # also when Ctrl-C went through it
+            connection.caught_up()
 
     def _redeliver_into(self, data: memoryview) -> None:
         """As much of it as a `BufferedProtocol` has room for; the rest, if there is one, in the next tick."""
