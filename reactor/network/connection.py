@@ -418,6 +418,7 @@ class Connection(Transport):
                 self._sender.flush_free()
 
     def protocol_raised(self, callback: Callable[..., Any], exc: BaseException) -> None:
+        """A callback raised `exc`: report it, once, and end this connection with it."""
         self.reactor.call_exception_handler(
             {
                 "message": f"exception in {getattr(callback, '__qualname__', callback)} of {self}",
