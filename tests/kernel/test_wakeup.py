@@ -72,3 +72,4 @@ def test_a_late_wake_after_close_does_nothing() -> None:
     wakeup.close()
     wakeup.wake()
     wakeup.close()
+    assert wakeup.fileno() == -1

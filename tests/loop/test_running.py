@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reactor import Reactor
+from reactor import ClosedError, Reactor
 from tests.loop.kit import Log, a_pipe
 
 
@@ -157,6 +157,8 @@ def test_stop_from_another_thread_wakes_a_sleeping_loop(reactor: Reactor) -> Non
 def test_stop_after_the_end_is_harmless(reactor: Reactor) -> None:
     reactor.close()
     reactor.stop()
+    with pytest.raises(ClosedError):
+        reactor.run()
 
 
 def test_run_once_is_one_tick(reactor: Reactor) -> None:
