@@ -17,7 +17,7 @@ One thread multiplexes a listening socket and all client sockets, on the standar
 
 The package is a stack of layers, each of which knows only those before it: `errors`, `buffering` and `framing` (bytes,
 no I/O), `kernel` (the operating system, behind one interface), `loop` (readiness and time), `network` (sockets in
-motion), `cli`.
+motion), `cli`. Beside them stands `simulation`: another kernel, a network in memory under virtual time.
 """
 
 from reactor.buffering import Budget
@@ -27,11 +27,13 @@ from reactor.errors import (
     ConnectError,
     ConnectTimeoutError,
     DeadlineError,
+    DeadlockError,
     DrainTimeoutError,
     EncodeError,
     ForkedError,
     FrameTooLongError,
     FramingError,
+    HostDownError,
     IdleTimeoutError,
     IncompleteFrameError,
     LimitError,
@@ -42,6 +44,9 @@ from reactor.errors import (
     ReceiveBufferFullError,
     ReentryError,
     SendBufferFullError,
+    SimulationError,
+    SimulationTimeoutError,
+    UnmodelledError,
     WriteTimeoutError,
     WrongThreadError,
 )
@@ -94,6 +99,7 @@ __all__ = [
     "ConnectionOptions",
     "Connector",
     "DeadlineError",
+    "DeadlockError",
     "Decoder",
     "DrainTimeoutError",
     "EncodeError",
@@ -103,6 +109,7 @@ __all__ = [
     "FramedProtocol",
     "FramingError",
     "Handle",
+    "HostDownError",
     "IdleTimeoutError",
     "IncompleteFrameError",
     "Instruments",
@@ -126,9 +133,12 @@ __all__ = [
     "RepeatingTimer",
     "SendBufferFullError",
     "Server",
+    "SimulationError",
+    "SimulationTimeoutError",
     "SystemKernel",
     "TimerHandle",
     "Transport",
+    "UnmodelledError",
     "VarintCodec",
     "WriteTimeoutError",
     "WrongThreadError",

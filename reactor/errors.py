@@ -7,7 +7,8 @@ Four questions decide how a program reacts to a failure, and each has one class 
 - Did something grow past a declared bound?    `LimitError`
 - Did something take longer than allowed?      `DeadlineError` (a `TimeoutError`)
 
-A connection attempt that came to nothing is a `ConnectError` (a `ConnectionError`). What the operating system
+A connection attempt that came to nothing is a `ConnectError` (a `ConnectionError`), a simulation that came to a
+standstill a `DeadlockError`. What the operating system
 reports about an established connection is passed on as it is: a reset by the peer stays a
 `ConnectionResetError`, it does not get a second name here. Where one of our errors stands for another one, the
 original is its `__cause__`.
@@ -19,7 +20,10 @@ original is its `__cause__`.
     │   ├── ReentryError                           run() inside run()
     │   ├── WrongThreadError                       a foreign thread
     │   ├── ForkedError                            a forked child
-    │   └── ClosedError                            used after close()
+    │   ├── ClosedError                            used after close()
+    │   └── SimulationError                        what a simulated network cannot do
+    │       ├── UnmodelledError   NotImplementedError
+    │       └── HostDownError
     ├── FramingError              ValueError
     │   ├── FrameTooLongError     (also LimitError)
     │   └── IncompleteFrameError  EOFError
@@ -30,10 +34,12 @@ original is its `__cause__`.
     ├── DeadlineError             TimeoutError
     │   ├── IdleTimeoutError
     │   ├── WriteTimeoutError
-    │   └── DrainTimeoutError
-    └── ConnectError              ConnectionError
-        ├── ConnectTimeoutError   (also DeadlineError)
-        └── NameResolutionError
+    │   ├── DrainTimeoutError
+    │   └── SimulationTimeoutError
+    ├── ConnectError              ConnectionError
+    │   ├── ConnectTimeoutError   (also DeadlineError)
+    │   └── NameResolutionError
+    └── DeadlockError                              a simulation in which nothing will ever happen again
 """
 
 from __future__ import annotations
@@ -46,11 +52,13 @@ __all__ = [
     "ConnectError",
     "ConnectTimeoutError",
     "DeadlineError",
+    "DeadlockError",
     "DrainTimeoutError",
     "EncodeError",
     "ForkedError",
     "FrameTooLongError",
     "FramingError",
+    "HostDownError",
     "IdleTimeoutError",
     "IncompleteFrameError",
     "LimitError",
@@ -61,6 +69,9 @@ __all__ = [
     "ReceiveBufferFullError",
     "ReentryError",
     "SendBufferFullError",
+    "SimulationError",
+    "SimulationTimeoutError",
+    "UnmodelledError",
     "WriteTimeoutError",
     "WrongThreadError",
 ]
@@ -96,6 +107,18 @@ class ForkedError(MisuseError):
 
 class ClosedError(MisuseError):
     """A reactor or server was used after its `close()`."""
+
+
+class SimulationError(MisuseError):
+    """A simulated network was asked for something that cannot be; the message names it."""
+
+
+class UnmodelledError(SimulationError, NotImplementedError):
+    """A system call or option that the simulated kernel does not model. It never pretends to have done it."""
+
+
+class HostDownError(SimulationError):
+    """A simulated host, or something that was made on it, was used after the host's crash or its program's end."""
 
 
 class LimitError(ReactorError):
@@ -140,6 +163,14 @@ class WriteTimeoutError(DeadlineError):
 
 class DrainTimeoutError(DeadlineError):
     """A closing connection still had unsent bytes when its drain timeout passed."""
+
+
+class SimulationTimeoutError(DeadlineError):
+    """What a simulation was run for did not come within the virtual time that was given for it."""
+
+
+class DeadlockError(ReactorError):
+    """A simulation in which nothing will ever happen again; the message says what everyone is waiting for."""
 
 
 class ConnectError(ReactorError, ConnectionError):

@@ -13,11 +13,13 @@ from reactor.errors import (
     ConnectError,
     ConnectTimeoutError,
     DeadlineError,
+    DeadlockError,
     DrainTimeoutError,
     EncodeError,
     ForkedError,
     FrameTooLongError,
     FramingError,
+    HostDownError,
     IdleTimeoutError,
     IncompleteFrameError,
     LimitError,
@@ -28,6 +30,9 @@ from reactor.errors import (
     ReceiveBufferFullError,
     ReentryError,
     SendBufferFullError,
+    SimulationError,
+    SimulationTimeoutError,
+    UnmodelledError,
     WriteTimeoutError,
     WrongThreadError,
 )
@@ -40,6 +45,9 @@ CAUGHT_AS: dict[type[Exception], set[type[Exception]]] = {
     WrongThreadError: {MisuseError},
     ForkedError: {MisuseError},
     ClosedError: {MisuseError},
+    SimulationError: {MisuseError},
+    UnmodelledError: {SimulationError, NotImplementedError},
+    HostDownError: {SimulationError},
     FramingError: {ValueError},
     FrameTooLongError: {FramingError, LimitError},
     IncompleteFrameError: {FramingError, EOFError},
@@ -50,6 +58,8 @@ CAUGHT_AS: dict[type[Exception], set[type[Exception]]] = {
     IdleTimeoutError: {DeadlineError},
     WriteTimeoutError: {DeadlineError},
     DrainTimeoutError: {DeadlineError},
+    SimulationTimeoutError: {DeadlineError},
+    DeadlockError: set(),
     ConnectError: {ConnectionError},
     ConnectTimeoutError: {ConnectError, DeadlineError},
     NameResolutionError: {ConnectError},
@@ -68,7 +78,7 @@ def test_the_four_questions_have_answers_that_do_not_mix() -> None:
     answers = (MisuseError, FramingError, LimitError, DeadlineError)
     for error in CAUGHT_AS:
         given = {answer for answer in answers if issubclass(error, answer)}
-        if error in (ConnectError, NameResolutionError):
+        if error in (ConnectError, NameResolutionError, DeadlockError):
             assert not given
         elif error is FrameTooLongError:
             assert given == {FramingError, LimitError}

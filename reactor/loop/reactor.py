@@ -233,6 +233,11 @@ class Reactor:
         self._stopping = True
         self._wakeup.wake()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop()` was called and no `run()` has returned because of it yet: for hosts that call `dispatch`."""
+        return self._stopping
+
     def alive(self) -> bool:
         """Whether anything registered, scheduled or submitted remains: what `run()` waits for."""
         return bool(

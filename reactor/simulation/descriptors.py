@@ -1,0 +1,277 @@
+"""Descriptors of a simulated program, and the selector that watches them.
+
+A descriptor is a number and the open file behind it. The numbers are given out as a kernel does it: the lowest that is
+free, so that a number which was just closed soon means something else. They begin at a million, which no real
+descriptor of a Python program reaches; whoever brings a real one into a simulation is told so.
+
+The selector is level-triggered like those in `selectors`. An open file tells its watchers when its readiness may have
+changed; what was reported stays a candidate for as long as it is ready.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+from reactor.simulation.clock import Clock
+from reactor.simulation.faults import Faults
+
+__all__ = ["FIRST_DESCRIPTOR", "READ", "WRITE", "Descriptors", "OpenFile", "SimulatedSelector", "Watching"]
+
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+FIRST_DESCRIPTOR = 1_000_000
+
+Events = list[tuple[selectors.SelectorKey, int]]
+
+
+class Watching(Protocol):
+    """What descriptors and selectors need of their kernel."""
+
+    clock: Clock
+    descriptors: Descriptors
+
+    @property
+    def faults(self) -> Faults | None:
+        """What can go wrong; `None`: nothing."""
+
+    def strikes(self, kind: str, low: int = 0, high: int = 0) -> int | None:
+        """Whether a fault of this sort strikes now, and how hard."""
+
+    def shuffle(self, events: list[Any]) -> None:
+        """Bring them into another order."""
+
+    def check_up(self) -> None:
+        """Raise `HostDownError` if this program has ended."""
+
+    def wait(self, selector: SimulatedSelector, timeout: float | None) -> None:
+        """Let time pass until something is ready in `selector`, or `timeout` seconds are over."""
+
+
+class OpenFile(ABC):
+    """Something that has a descriptor."""
+
+    __slots__ = ("_fd", "_kernel", "watchers")
+
+    def __init__(self, kernel: Watching) -> None:
+        """Take a descriptor. Raises `OSError` (EMFILE, ENFILE) when there is none left."""
+        self._kernel = kernel
+        self._fd = -1
+        self.watchers: dict[SimulatedSelector, None] = {}
+        """The selectors that want to know."""
+        self._fd = kernel.descriptors.open(self)
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once it is closed."""
+        return self._fd
+
+    def notify(self) -> None:
+        """Readiness may have changed."""
+        for watcher in self.watchers:
+            watcher.candidate(self._fd)
+
+    def release(self) -> None:
+        """Give the descriptor back."""
+        for watcher in self.watchers:
+            watcher.closed(self._fd)
+        self.watchers.clear()
+        self._kernel.descriptors.close(self._fd)
+        self._fd = -1
+
+    @abstractmethod
+    def readiness(self) -> int:
+        """What would not block, as a mask of the selector's bits."""
+
+    def may_be_spurious(self) -> int:
+        """What may be reported although it would block."""
+        return 0
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the descriptor up."""
+
+
+class Descriptors:
+    """The table of one program."""
+
+    def __init__(self, limit: Callable[[], tuple[int, int]]) -> None:
+        """`limit` says how many the program may have, and how many its machine has."""
+        self._limit = limit
+        self._free: list[int] = []
+        self._next = FIRST_DESCRIPTOR
+        self.files: dict[int, OpenFile] = {}
+        """What is open."""
+
+    def open(self, file: OpenFile) -> int:
+        """The lowest number that is free. Raises `OSError` (EMFILE, ENFILE)."""
+        of_program, of_machine = self._limit()
+        for limit, code in ((of_program, errno.EMFILE), (of_machine, errno.ENFILE)):
+            if len(self.files) >= limit:
+                raise OSError(code, os.strerror(code))
+        if self._free:
+            number = heappop(self._free)
+        else:
+            number = self._next
+            self._next += 1
+        self.files[number] = file
+        return number
+
+    def close(self, number: int) -> None:
+        """It is free again."""
+        del self.files[number]
+        heappush(self._free, number)
+
+    def get(self, number: int) -> OpenFile:
+        """What `number` stands for. Raises `OSError` (EBADF)."""
+        file = self.files.get(number)
+        if file is None:
+            real = f"{number} is not a simulated descriptor: a real socket or file cannot be used in a simulation"
+            raise OSError(errno.EBADF, real if number < FIRST_DESCRIPTOR else os.strerror(errno.EBADF))
+        return file
+
+
+class SimulatedSelector(OpenFile, selectors.BaseSelector):
+    """A level-triggered selector over simulated descriptors. It has a descriptor itself, as epoll has."""
+
+    def __init__(self, kernel: Watching) -> None:
+        """Watch nothing yet. Raises `OSError` when there is no descriptor left."""
+        super().__init__(kernel)
+        self._keys: dict[int, selectors.SelectorKey] = {}
+        self._watched: dict[int, OpenFile] = {}
+        self._candidates: dict[int, None] = {}
+        self.wanted: Callable[[], object] | None = None
+        """Told when something may be ready: whoever runs the loop of this selector."""
+
+    # --- As a selector ----------------------------------------------------------------------------------------------
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch a descriptor. Raises `KeyError` if it is watched already, `OSError` (EBADF) if it is none."""
+        number = _number(fileobj)
+        if number in self._keys:
+            raise KeyError(f"descriptor {number} is already registered")
+        file = self._kernel.descriptors.get(number)
+        key = self._keys[number] = selectors.SelectorKey(fileobj, number, events, data)
+        self._watched[number] = file
+        file.watchers[self] = None
+        self.candidate(number)
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch it for something else. Raises `KeyError` if it is not watched, `OSError` if it was closed meanwhile."""
+        number = _number(fileobj)
+        old = self._keys[number]
+        if events != old.events and number not in self._watched:
+            code = errno.ENOENT if number in self._kernel.descriptors.files else errno.EBADF
+            raise OSError(code, os.strerror(code))  # a closed one has left the set by itself: epoll(7), question 6
+        key = self._keys[number] = selectors.SelectorKey(old.fileobj, number, events, data)
+        self.candidate(number)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Watch it no longer. Raises `KeyError` if it was not watched."""
+        number = _number(fileobj)
+        key = self._keys.pop(number)
+        file = self._watched.pop(number, None)
+        if file is not None:
+            file.watchers.pop(self, None)
+        self._candidates.pop(number, None)
+        return key
+
+    def select(self, timeout: float | None = None) -> Events:
+        """What is ready; if nothing is, let virtual time pass until something is, or `timeout` seconds have passed.
+
+        Raises `DeadlockError` if nothing ever will be.
+        """
+        kernel = self._kernel
+        kernel.check_up()
+        kernel.clock.run_due()
+        ready = self._ready()
+        if not ready and (timeout is None or timeout > 0):
+            kernel.wait(self, timeout)
+            ready = self._ready()
+        return ready
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """What is registered, by number."""
+        return self._keys
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        """The key of a watched descriptor. Raises `KeyError` if it is not watched."""
+        return self._keys[_number(fileobj)]
+
+    def close(self) -> None:
+        """Give the descriptor up. Registered ones stay open."""
+        if self._fd >= 0:
+            for file in self._watched.values():
+                file.watchers.pop(self, None)
+            self._watched.clear()
+            self._keys.clear()
+            self._candidates.clear()
+            self.release()
+
+    # --- What the files tell it -------------------------------------------------------------------------------------
+
+    def candidate(self, number: int) -> None:
+        """`number` may be ready."""
+        self._candidates[number] = None
+        if self.wanted is not None:
+            self.wanted()
+        if self.watchers:
+            self.notify()
+
+    def closed(self, number: int) -> None:
+        """`number` was closed; whoever gets it next is not watched."""
+        self._watched.pop(number, None)
+        self._candidates.pop(number, None)
+
+    def has_ready(self) -> bool:
+        """Whether anything is ready. Forgets candidates that are not."""
+        while self._candidates:
+            number = next(iter(self._candidates))
+            if self._mask(number):
+                return True
+            del self._candidates[number]
+        return False
+
+    def readiness(self) -> int:
+        """An epoll descriptor is readable when something in its set is ready."""
+        return READ if self.has_ready() else 0
+
+    def _mask(self, number: int) -> int:
+        file = self._watched.get(number)
+        return 0 if file is None else file.readiness() & self._keys[number].events
+
+    def _ready(self) -> Events:
+        events: Events = []
+        for number in list(self._candidates):
+            mask = self._mask(number)
+            if mask:
+                events.append((self._keys[number], mask))
+            else:
+                del self._candidates[number]
+        if self._kernel.faults is not None:
+            self._disturb(events)
+        return events
+
+    def _disturb(self, events: Events) -> None:
+        """Report too much, in another order."""
+        kernel = self._kernel
+        watched = list(self._watched)
+        index = kernel.strikes("spurious_readiness", 0, len(watched) - 1)
+        if index is not None:
+            number = watched[index]
+            key = self._keys[number]
+            mask = key.events & self._watched[number].may_be_spurious()
+            if mask and all(other is not key for other, _ in events):
+                events.append((key, mask))
+        if len(events) > 1 and kernel.strikes("shuffled_readiness") is not None:
+            kernel.shuffle(events)
+
+
+def _number(fileobj: Any) -> int:
+    return fileobj if isinstance(fileobj, int) else int(fileobj.fileno())

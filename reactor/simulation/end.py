@@ -1,0 +1,413 @@
+"""TCP, as far as a program can see it: two byte streams between two ends.
+
+What a program sees of TCP is how its calls behave: that `send` takes what fits into the send buffer, that the peer's
+receive window holds back the rest, that an end of stream comes behind all data and a reset in front of it. All that is
+here, per RFC 9293 and as Linux does it; sequence numbers, checksums and congestion control are not, because no call
+shows them. A segment carries up to 64 KiB, as with segmentation offload.
+
+    written  ──send()──▶  pending  ──window──▶  channel  ──▶  received  ──recv()──▶  read
+             └──────── counts against the send buffer ────────┘└─ receive buffer ─┘
+
+An `End` lives in its host's `Streams`, the table of connections; the socket, if the program has not closed it, is
+elsewhere. Like a real one, an end can outlive its socket (to flush, to wait for the other side) and be gone before it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from reactor.simulation.backlog import Backlog
+from reactor.simulation.byte_queue import ByteQueue
+from reactor.simulation.interfaces import Address, Machine, Segment
+from reactor.simulation.tcp_states import (
+    AFTER_OWN_END,
+    AFTER_PEERS_END,
+    CAN_RECEIVE,
+    CAN_SEND,
+    CONNECTED,
+    Reading,
+    State,
+)
+from reactor.simulation.wire import Channel, Network
+
+if TYPE_CHECKING:
+    from reactor.simulation.clock import Event
+
+__all__ = ["READ", "WRITE", "End"]
+
+READ, WRITE = 1, 2
+"""The bits of a readiness mask, as in `selectors`."""
+
+SEGMENT = 64 * 1024
+"""Bytes in one segment at most."""
+
+_ORPHAN_PATIENCE = 60.0
+"""Seconds that a closed end waits for the peer's FIN: tcp(7), tcp_fin_timeout."""
+
+
+class Table(Protocol):
+    """What an end needs of the table of connections that it stands in."""
+
+    network: Network
+
+    @property
+    def host(self) -> Machine:
+        """Whose it is."""
+
+    def forget(self, end: End) -> None:
+        """`end` is over."""
+
+    def reset_strikes(self) -> bool:
+        """Whether something in between resets the connection now."""
+
+
+class End:
+    """One end of a connection."""
+
+    __slots__ = (
+        "_acked", "_acks", "_backlog", "_channel", "_edge", "_fin_waiting", "_path_back", "_pending", "_promised",
+        "_read", "_received", "_sent", "_streams", "_wake", "_written", "changed", "error", "local", "peer",
+        "reading", "receive_buffer", "remote", "send_buffer", "state",
+    )  # fmt: skip
+
+    def __init__(self, streams: Table, local: Address, remote: Address, host: Machine, state: State) -> None:
+        """`host` is where the other end is."""
+        network = streams.network
+        self._streams = streams
+        self.local, self.remote = local, remote
+        self.state = state
+        self.error = 0
+        """The errno that the next call will report (socket(7), SO_ERROR)."""
+        self.changed: Callable[[], object] | None = None
+        """Told when readiness may have changed; `None`: no socket."""
+        self.send_buffer, self.receive_buffer = streams.host.send_buffer, streams.host.receive_buffer
+        self.reading = Reading.OPEN
+        self.peer: End | None = None
+        self._backlog: Backlog[End] | None = None  # where it waits to be accepted
+        self._channel = Channel(
+            network, network.path(streams.host, host), partial(self._deliver, host), self._timed_out
+        )
+        self._path_back = network.path(host, streams.host)
+        self._pending = ByteQueue()  # written, and held back by the peer's window
+        self._written = self._sent = self._acked = 0  # bytes: from the program, onto the channel, known to have arrived
+        self._edge = 0  # up to where the peer's window reaches
+        self._received = ByteQueue()
+        self._read = 0
+        self._promised = 0  # up to where our window reaches, as the peer knows it
+        self._fin_waiting = False
+        self._acks: deque[tuple[float, int, int]] = deque()  # on their way to us: arrival, acked, edge
+        self._wake: Event | None = None  # the event in which they will be looked at
+
+    # --- What the program does --------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> int:
+        """Take what fits. Raises `OSError`."""
+        if self.error:
+            raise self._take_error()
+        if self.state in (State.SYN_SENT, State.SYN_RECEIVED):
+            raise _os_error(errno.EAGAIN)
+        if self.state not in CAN_SEND:
+            raise _os_error(errno.EPIPE)
+        room = self.free()
+        if room <= 0:
+            raise _os_error(errno.EAGAIN)
+        taken = data if len(data) <= room else data[:room]
+        self._pending.append(taken)
+        self._written += len(taken)
+        self._transmit()
+        self._expect_acks()
+        return len(taken)
+
+    def receive(self, size: int) -> bytes:
+        """What has arrived, up to `size` bytes. Raises `OSError`."""
+        if self._received.size:
+            data = self._received.take(size)
+            self._read += len(data)
+            if self._promised - self._read - self._received.size < self.receive_buffer // 2:
+                self._acknowledge()
+            return data
+        if self.reading is Reading.ENDED:
+            return b""  # and no error any more, even if one is pending
+        if self.error:
+            raise self._take_error()
+        if self.reading is Reading.SHUT or self.state is State.CLOSED:
+            return b""
+        raise _os_error(errno.EAGAIN)
+
+    def shut(self, *, reading: bool, writing: bool) -> None:
+        """shutdown(2). Raises `OSError` (ENOTCONN)."""
+        if self.state is State.SYN_SENT:
+            self.fail(errno.ECONNRESET)
+            return
+        if self.state not in CONNECTED:
+            raise _os_error(errno.ENOTCONN)
+        if reading and self.reading is Reading.OPEN:
+            self.reading = Reading.SHUT
+        if writing:
+            self._end_writing()
+        self._notify()
+
+    def _end_writing(self) -> None:
+        """No more will be written: FIN, behind all that was."""
+        if self.state in AFTER_OWN_END:
+            self.state = AFTER_OWN_END[self.state]
+            self._fin_waiting = True
+            self._transmit()
+
+    def close(self, *, reset: bool) -> None:
+        """The program has closed its socket."""
+        self.changed = None
+        if self.state in (State.CLOSED, State.TIME_WAIT):
+            self._gone()
+        elif reset or self._received.size or self.state is State.SYN_SENT:  # RFC 1122 section 4.2.2.13
+            self.abort()
+        else:
+            self._end_writing()
+            if self.state is State.FIN_WAIT:
+                clock = self._streams.network.clock
+                clock.at(clock.now + _ORPHAN_PATIENCE, self._orphaned)
+
+    def abort(self) -> None:
+        """End it with a reset."""
+        if self.state is not State.CLOSED:
+            self._pending.clear()
+            self._channel.abandon(reset=self.state is not State.SYN_SENT)
+            self._gone()
+
+    def readiness(self) -> int:
+        """What would not block, as a mask."""
+        state = self.state
+        if state in (State.SYN_SENT, State.SYN_RECEIVED):
+            return READ | WRITE if self.error else 0
+        mask = 0
+        if self._received.size or self.error or self.reading is not Reading.OPEN or state not in CAN_RECEIVE:
+            mask = READ
+        if self.error or state not in CAN_SEND or self.free() * 3 >= self.send_buffer:
+            mask |= WRITE
+        return mask
+
+    def take_error(self) -> int:
+        """SO_ERROR: the pending error, once."""
+        error, self.error = self.error, 0
+        return error
+
+    def free(self) -> int:
+        """How many bytes `send` would take."""
+        if self._acks:
+            self._collect_acks()
+        return self.send_buffer - (self._written - self._acked)
+
+    def is_connected(self) -> bool:
+        """Whether there is a peer to be named (getpeername(2))."""
+        return self.state in CONNECTED
+
+    @property
+    def host(self) -> Machine:
+        """Where this end is."""
+        return self._streams.host
+
+    @property
+    def unread(self) -> int:
+        """Bytes that have arrived and were not read."""
+        return self._received.size
+
+    def dismantle(self) -> None:
+        """The host has lost its memory."""
+        self.state = State.CLOSED
+        self.changed = None
+        self._pending.clear()
+        self._channel.drop()
+        self._acks.clear()
+
+    # --- What the network does --------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Begin the handshake. With itself, both ends being one, it is over already (RFC 9293 section 3.5)."""
+        if self.local == self.remote:
+            self._connected(self)
+        else:
+            self._channel.put("SYN", self)
+
+    def answer(self, peer: End, backlog: Backlog[End]) -> None:
+        """A client's SYN has arrived here."""
+        self.peer = peer
+        self._edge = peer.receive_buffer
+        self._backlog = backlog
+        backlog.half_open[self] = None
+        self._channel.put("SYN+ACK", self)
+
+    def arrived(self, segment: Segment) -> bool:
+        """A segment has arrived; whether it was taken."""
+        kind, payload = segment
+        if kind == "data":
+            self._data(payload)
+        elif kind == "FIN":
+            self._peer_ended()
+        elif kind == "RST":
+            self._reset()
+        elif kind == "SYN+ACK":
+            self._connected(payload)
+        elif kind == "ACK":
+            return self._accepted()
+        return True
+
+    def fail(self, error: int) -> None:
+        """It has ended with an error."""
+        if self.state is State.CLOSED:
+            return
+        self.error = error
+        self._pending.clear()
+        self._channel.drop()
+        self._gone()
+        self._notify()
+
+    def _connected(self, peer: End) -> None:
+        if self.state is State.SYN_SENT:
+            self.state = State.ESTABLISHED
+            self.peer = peer
+            self._edge = peer.receive_buffer
+            self._promised = self.receive_buffer
+            self._channel.put("ACK")
+            self._notify()
+
+    def _accepted(self) -> bool:
+        backlog = self._backlog
+        if backlog is None or self.state is not State.SYN_RECEIVED:
+            return True
+        if backlog.is_full():
+            return False
+        self.state = State.ESTABLISHED
+        self._promised = self.receive_buffer
+        del backlog.half_open[self]
+        self._backlog = None
+        backlog.ready.append(self)
+        backlog.changed()
+        return True
+
+    def _deliver(self, host: Machine, segment: Segment) -> bool:
+        """Hand a segment over at `host`; whether it was taken."""
+        taken = host.streams.receive(self.remote, self.local, segment)
+        if taken and segment[0] == "FIN" and self.state is State.LAST_ACK:
+            self._gone()
+        return taken
+
+    def _data(self, data: bytes) -> None:
+        if self.state is State.FIN_WAIT and (self.changed is None or self.reading is Reading.SHUT):
+            self.abort()  # nobody will read this (RFC 1122 section 4.2.2.13)
+            self.error = errno.ECONNRESET
+            self._notify()
+            return
+        if self._streams.reset_strikes():
+            peer = self.peer
+            self._reset()
+            if peer is not None:
+                peer._reset()
+            return
+        self._received.append(data)
+        self._acknowledge()
+        self._notify()
+
+    def _peer_ended(self) -> None:
+        after = AFTER_PEERS_END.get(self.state)
+        if after is not None:
+            self.state = after
+            self.reading = Reading.ENDED
+            if after is State.TIME_WAIT:
+                self._gone()
+            self._notify()
+
+    def _reset(self) -> None:
+        """RFC 9293 section 3.10.7.4; which error the program gets is Linux' choice."""
+        if self.state is State.SYN_RECEIVED and self._backlog is not None:
+            self._backlog.half_open.pop(self, None)
+        elif self.state is State.TIME_WAIT or self.state is State.CLOSED:
+            return
+        error = {State.SYN_SENT: errno.ECONNREFUSED, State.CLOSE_WAIT: errno.EPIPE}.get(self.state, errno.ECONNRESET)
+        self.fail(error)
+
+    def _timed_out(self) -> None:
+        if self.state in (State.CLOSED, State.TIME_WAIT):
+            return
+        if self.state is State.SYN_RECEIVED and self._backlog is not None:
+            self._backlog.half_open.pop(self, None)
+        self.fail(errno.ETIMEDOUT)
+
+    def _orphaned(self) -> None:
+        if self.state is State.FIN_WAIT:
+            self._gone()
+
+    def _gone(self) -> None:
+        """Nothing that arrives finds this end any more."""
+        if self.state is not State.TIME_WAIT:
+            self.state = State.CLOSED
+        self._streams.forget(self)
+
+    def _notify(self) -> None:
+        if self.changed is not None:
+            self.changed()
+
+    # --- Flow control -----------------------------------------------------------------------------------------------
+
+    def _transmit(self) -> None:
+        """Send as much of what is pending as the peer's window allows, and the end behind it."""
+        pending, channel = self._pending, self._channel
+        while pending.size and (room := self._edge - self._sent) > 0:
+            data = pending.take(min(room, SEGMENT))
+            self._sent += len(data)
+            channel.put("data", data, len(data))
+        if self._fin_waiting and not pending.size:
+            self._fin_waiting = False
+            channel.put("FIN")
+
+    def _acknowledge(self) -> None:
+        """Tell the peer what has arrived here, and how much more may."""
+        self._promised = max(self._promised, self._read + self.receive_buffer)
+        if self.peer is not None:
+            self.peer._acknowledged(self._read + self._received.size, self._promised)
+
+    def _acknowledged(self, total: int, edge: int) -> None:
+        """The other end has sent that. It counts when it has arrived."""
+        path = self._path_back
+        self._acks.append((self._streams.network.clock.now + path.delay(0), total, edge))
+        if self._collect_acks():
+            self._notify()
+        self._expect_acks()
+
+    def _collect_acks(self) -> bool:
+        """Count what has arrived; whether anything has."""
+        acks, now = self._acks, self._streams.network.clock.now
+        if not acks or acks[0][0] > now or not self._path_back.is_open():
+            return False
+        while acks and acks[0][0] <= now:
+            _, total, edge = acks.popleft()
+            self._acked, self._edge = max(self._acked, total), max(self._edge, edge)
+        self._transmit()
+        return True
+
+    def _expect_acks(self) -> None:
+        """Have somebody look when the next ones arrive, if anybody is waiting for them."""
+        if self._wake is None and self._acks:
+            waiting = self._pending.size or (self.send_buffer - (self._written - self._acked)) * 3 < self.send_buffer
+            if waiting:
+                clock = self._streams.network.clock
+                if self._acks[0][0] > clock.now:  # and otherwise they wait for the path to be open again
+                    self._wake = clock.at(self._acks[0][0], self.look_at_acks)
+
+    def look_at_acks(self) -> None:
+        """What the other end has sent may have arrived."""
+        self._wake = None
+        if self._collect_acks():
+            self._notify()
+        self._expect_acks()
+
+    def _take_error(self) -> OSError:
+        return _os_error(self.take_error())
+
+
+def _os_error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))

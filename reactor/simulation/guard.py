@@ -1,0 +1,54 @@
+"""What must not happen in a simulated program: real sockets, real waiting, real threads, real children.
+
+Each of them would make a run depend on this machine, and no two runs would be the same. Python announces such calls to
+audit hooks (PEP 578, `sys.addaudithook`), so a program that makes one while a simulated host is ticking gets an error
+that says what to do instead. Reading the real clock is announced to nobody, and cannot be refused; use
+`reactor.time()`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reactor.errors import SimulationError
+from reactor.kernel import SystemKernel
+
+__all__ = ["inside"]
+
+_INSTEAD = {
+    "time.sleep": "real time does not pass here: use call_later()",
+    "socket.__new__": "use listen() and connect() with the host's reactor",
+    "socket.getaddrinfo": "names are given with Simulation.name()",
+    "socket.gethostbyname": "names are given with Simulation.name()",
+    "_thread.start_new_thread": "use run_in_executor()",
+    "subprocess.Popen": "a simulated program has no child processes",
+    "os.fork": "a simulated program has no child processes",
+    "os.system": "a simulated program has no child processes",
+}
+"""The audited calls that are refused."""
+
+_inside: list[tuple[str, int]] = []  # the host that is ticking, and the thread in which it does
+_watching = False
+
+
+@contextmanager
+def inside(host: str) -> Iterator[None]:
+    """Within this block, the program of `host` runs in this thread. Real I/O raises `SimulationError`."""
+    global _watching
+    if not _watching:
+        _watching = True
+        sys.addaudithook(_audit)  # for ever: there is no way to remove one
+    _inside.append((host, SystemKernel.thread_id()))
+    try:
+        yield
+    finally:
+        _inside.pop()
+
+
+def _audit(event: str, args: tuple[object, ...]) -> None:
+    if _inside and event in _INSTEAD:
+        host, thread = _inside[-1]
+        if thread == SystemKernel.thread_id():
+            raise SimulationError(f"{event} in the simulated program of host {host!r}: {_INSTEAD[event]}")

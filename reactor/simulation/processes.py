@@ -1,0 +1,236 @@
+"""What a kernel has for a program beside sockets: being woken, signals, and threads that wait.
+
+There are no threads in a simulation, and no signals either. A function that is given to a worker is called between two
+ticks, when its virtual time has come, and while it runs the kernel says that another thread is running: who touches the
+reactor from there is refused as in production.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeAlias
+
+from reactor.errors import MisuseError
+from reactor.simulation.descriptors import READ, OpenFile, Watching
+from reactor.simulation.names import Pending
+
+__all__ = ["SimulatedSignals", "SimulatedWakeup", "SimulatedWorkers"]
+
+_SIGINT = 2  # the numbers of POSIX, which Windows shares where it has them
+
+_Work: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], Callable[..., None]]
+
+_MOST_THREADS = 32
+
+
+class _WritingEnd(OpenFile):
+    """The other end of a wakeup, which takes a descriptor as well."""
+
+    __slots__ = ()
+
+    def readiness(self) -> int:
+        """Nobody asks."""
+        return 0
+
+    def close(self) -> None:
+        """Give the descriptor up."""
+        if self._fd >= 0:
+            self.release()
+
+
+class Threading(Watching, Protocol):
+    """What threads and signals need of their kernel."""
+
+    handlers: list[tuple[int, SimulatedSignals]]
+    """Who takes care of which signal; the last one does."""
+
+    @property
+    def up(self) -> bool:
+        """Whether its program runs."""
+
+    @property
+    def blocking_time(self) -> float:
+        """Seconds that a blocking call takes."""
+
+    def in_main_thread(self) -> bool:
+        """Whether the program's own thread is running."""
+
+    def check_signal(self, signum: int, *, catchable: bool = False) -> None:
+        """Raise `OptionError` for what is no signal, or none that can be caught."""
+
+    def as_thread(self, *, waited: bool) -> AbstractContextManager[None]:
+        """Within this block, another thread is running."""
+
+
+class SimulatedWakeup(OpenFile):
+    """A descriptor that is readable after `wake` until `drain`."""
+
+    __slots__ = ("_received", "_writer")
+
+    def __init__(self, kernel: Watching) -> None:
+        """Take two descriptors. Raises `OSError` when there are none left."""
+        super().__init__(kernel)
+        self._received = b""
+        try:
+            self._writer = _WritingEnd(kernel)
+        except OSError:
+            self.release()
+            raise
+
+    def wake(self) -> None:
+        """Make it readable."""
+        self.signalled(b"\0")
+
+    def signalled(self, octet: bytes) -> None:
+        """Make it readable, with that to be read."""
+        if self._fd >= 0 and octet not in self._received:
+            self._received += octet
+            self.notify()
+
+    def drain(self) -> bytes:
+        """Make it unreadable; what came."""
+        received, self._received = self._received, b""
+        return received
+
+    def readiness(self) -> int:
+        """Readable or nothing."""
+        return READ if self._received else 0
+
+    def close(self) -> None:
+        """Give the descriptors up."""
+        if self._fd >= 0:
+            self.release()
+            self._writer.close()
+
+
+class SimulatedSignals:
+    """The signals that were sent to a simulated program."""
+
+    def __init__(self, kernel: Threading, wakeup: SimulatedWakeup) -> None:
+        """Handle none yet."""
+        self._kernel = kernel
+        self._wakeup = wakeup
+        self._noted: deque[int] = deque()
+        self._guarding = False
+        self._interrupted = False
+
+    def add(self, signum: int) -> None:
+        """Note `signum` from now on. Raises `MisuseError` in a thread, `OptionError` for what cannot be caught."""
+        if not self._kernel.in_main_thread():
+            raise MisuseError("Python delivers signals to the main thread only: add the handler there")
+        self._kernel.check_signal(signum, catchable=True)
+        if (signum, self) not in self._kernel.handlers:
+            self._kernel.handlers.append((signum, self))
+        self._guarding = self._guarding and signum != _SIGINT
+
+    def remove(self, signum: int) -> None:
+        """Do not note it any more."""
+        self._kernel.handlers.remove((signum, self))
+
+    def take(self, received: bytes) -> list[int]:
+        """Those noted since the last call. Raises `KeyboardInterrupt` for a guarded Ctrl-C."""
+        if self._interrupted:
+            self._interrupted = False
+            if self._noted:
+                self._wakeup.wake()
+            raise KeyboardInterrupt
+        taken = list(self._noted)
+        self._noted.clear()
+        return taken
+
+    def guard_interrupt(self) -> bool:
+        """Hold a Ctrl-C back until `take`, if nobody handles it."""
+        handlers = self._kernel.handlers
+        if not self._kernel.in_main_thread() or any(
+            signum == _SIGINT and not signals.is_guarding() for signum, signals in handlers
+        ):
+            return False
+        self._guarding = True
+        handlers.append((_SIGINT, self))
+        return True
+
+    def release_interrupt(self) -> None:
+        """Undo that. Raises `KeyboardInterrupt` if one was held back and not taken."""
+        self._unguard()
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Handle none any more."""
+        self._guarding = False
+        self._kernel.handlers[:] = [entry for entry in self._kernel.handlers if entry[1] is not self]
+
+    def is_guarding(self) -> bool:
+        """Whether a Ctrl-C is held back here."""
+        return self._guarding
+
+    def deliver(self, signum: int) -> None:
+        """A signal was sent. Raises `KeyboardInterrupt` for a second Ctrl-C while the first is held back."""
+        if signum == _SIGINT and self._guarding:
+            if self._interrupted:
+                self._interrupted = False
+                raise KeyboardInterrupt
+            self._interrupted = True
+        else:
+            self._noted.append(signum)
+        self._wakeup.signalled(bytes([signum]))
+
+    def _unguard(self) -> None:
+        if self._guarding:
+            self._guarding = False
+            self._kernel.handlers.remove((_SIGINT, self))
+
+
+class SimulatedWorkers:
+    """At most `limit` threads, which take virtual time."""
+
+    def __init__(self, kernel: Threading, limit: int | None, *, resolving: bool) -> None:
+        """Do nothing yet. How long `resolving` takes, each name says for itself."""
+        self._kernel = kernel
+        self._limit = limit or _MOST_THREADS
+        self._queue: deque[_Work] = deque()
+        self._busy = 0
+        self._resolving = resolving
+        self._closed = False
+
+    def submit(self, function: Callable[..., Any], args: tuple[Any, ...], done: Callable[..., None]) -> None:
+        """Call `function(*args)` when a thread is free and its time has come, then `done(result, error)`."""
+        if not self._closed:
+            self._queue.append((function, args, done))
+            self._begin_next()
+
+    def close(self) -> None:
+        """Begin nothing any more; what runs is left to end."""
+        self._closed = True
+        self._queue.clear()
+
+    def _begin_next(self) -> None:
+        if self._queue and self._busy < self._limit:
+            self._busy += 1
+            self._work_in(0.0 if self._resolving else self._kernel.blocking_time, self._queue.popleft(), waited=False)
+
+    def _work_in(self, seconds: float, work: _Work, *, waited: bool) -> None:
+        if seconds < float("inf"):
+            self._kernel.clock.at(self._kernel.clock.now + seconds, lambda: self._work(work, waited))
+
+    def _work(self, work: _Work, waited: bool) -> None:
+        """In the worker's thread, so to say."""
+        kernel = self._kernel
+        if not kernel.up:
+            return
+        function, args, done = work
+        result, error = None, None
+        with kernel.as_thread(waited=waited):
+            try:
+                result = function(*args)
+            except Pending as pending:
+                self._work_in(pending.seconds, work, waited=True)
+                return
+            except BaseException as exc:
+                error = exc
+            done(result, error)
+        self._busy -= 1
+        self._begin_next()

@@ -1,0 +1,375 @@
+"""Simulated sockets: the system calls, with the answers that Linux gives.
+
+A socket is a descriptor and a role. It begins as neither, `bind` gives it an address, and then it becomes a listener
+or one end of a connection. Every call checks whether its descriptor is open, whether a fault strikes, and asks the
+role; what is not modelled says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from reactor.errors import UnmodelledError
+from reactor.simulation.backlog import Backlog
+from reactor.simulation.descriptors import READ, WRITE, OpenFile, Watching
+from reactor.simulation.end import End
+from reactor.simulation.interfaces import Address
+from reactor.simulation.names import family_of
+from reactor.simulation.ports import Ports
+from reactor.simulation.socket_options import RCVBUF, REUSEADDR, SNDBUF, V6ONLY, SocketOptions
+from reactor.simulation.streams import Streams, any_of
+from reactor.simulation.tcp_states import IN_PROGRESS, State
+
+__all__ = ["SimulatedSocket"]
+
+class Hosting(Protocol):
+    """What a socket needs of its host."""
+
+    name: str
+    send_buffer: int
+    receive_buffer: int
+    streams: Streams
+    ports: Ports
+
+    def has(self, address: str) -> bool:
+        """Whether `address` is one of its own, or loopback."""
+
+    def source_for(self, address: str) -> str:
+        """The own address from which `address` is reached."""
+
+
+class Serving(Watching, Protocol):
+    """What a socket needs of its kernel."""
+
+    @property
+    def host(self) -> Hosting:
+        """The machine."""
+
+    def trace(self, call: str, *details: object) -> None:
+        """Write a system call and its answer down."""
+
+    def check_not_exhausted(self, call: str) -> None:
+        """Raise `OSError` if the machine is out of something just now."""
+
+    def route(self, host: str) -> int:
+        """The errno of a kernel that knows no way to `host`; 0 if it knows one."""
+
+    def begin(self, local: Address, remote: Address) -> End:
+        """Begin a connection."""
+
+
+class SimulatedSocket(OpenFile):
+    """A non-blocking stream socket of a simulated host."""
+
+    __slots__ = ("_backlog", "_connect_result", "_end", "_local", "_options", "family", "type")
+
+    _kernel: Serving
+
+    def __init__(self, kernel: Serving, family: int, kind: int, end: End | None = None) -> None:
+        """Made by the kernel. Raises `OSError` when there is no descriptor left."""
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            raise UnmodelledError(f"the simulated kernel does not model sockets of family {family!r}")
+        if kind != socket.SOCK_STREAM:
+            raise UnmodelledError(f"the simulated kernel does not model sockets of type {kind!r}")
+        super().__init__(kernel)
+        self.family = family
+        """The address family, AF_INET or AF_INET6."""
+        self.type = kind
+        """SOCK_STREAM."""
+        self._options = SocketOptions()
+        self._local: Address | None = None
+        self._backlog: Backlog[End] | None = None
+        self._end: End | None = None
+        self._connect_result = 0  # what a further connect() is told, once
+        if end is not None:
+            self._join(end)
+
+    def __getattr__(self, name: str) -> Any:
+        """Name what a real socket has and this one has not."""
+        if hasattr(socket.socket, name):
+            raise UnmodelledError(f"the simulated kernel does not model socket.{name}()")
+        raise AttributeError(f"a simulated socket has no {name!r}")
+
+    def _join(self, end: End) -> None:
+        self._end = end
+        self._local = end.local
+        end.changed = self.notify
+        self._set_buffers()
+
+    # --- Addresses --------------------------------------------------------------------------------------------------
+
+    def bind(self, address: Any) -> None:
+        """Take a local address (bind(2)). Raises `OSError`: EADDRINUSE, EADDRNOTAVAIL, EINVAL."""
+        kernel = self._enter("bind", address)
+        host, port = self._numeric(address)
+        if self._local is not None:
+            raise self._fail("bind", errno.EINVAL)
+        if host == "::" and not self._options.is_on(V6ONLY):
+            raise UnmodelledError("the simulated kernel does not model dual-stack sockets: set IPV6_V6ONLY")
+        if host not in ("0.0.0.0", "::") and not kernel.host.has(host):
+            raise self._fail("bind", errno.EADDRNOTAVAIL)
+        port = port or kernel.host.ports.free()
+        if not kernel.host.ports.take(self, (host, port), reuse=self._options.is_on(REUSEADDR)):
+            raise self._fail("bind", errno.EADDRINUSE)
+        self._local = (host, port)
+
+    def getsockname(self) -> Any:
+        """The local address (getsockname(2))."""
+        self._enter("getsockname")
+        return self._as_tuple(self._local or (any_of(("::" if self.family == socket.AF_INET6 else "", 0)), 0))
+
+    def getpeername(self) -> Any:
+        """The peer's address (getpeername(2)). Raises `OSError` (ENOTCONN)."""
+        self._enter("getpeername")
+        if self._end is None or not self._end.is_connected():
+            raise self._fail("getpeername", errno.ENOTCONN)
+        return self._as_tuple(self._end.remote)
+
+    def _as_tuple(self, address: Address) -> Any:
+        return address if self.family == socket.AF_INET else (*address, 0, 0)
+
+    def _numeric(self, address: Any) -> Address:
+        if not (isinstance(address, tuple) and len(address) >= 2 and isinstance(address[0], str)):
+            raise TypeError(f"an address is a tuple of host and port, not {address!r}")
+        host = address[0] or any_of(("::" if self.family == socket.AF_INET6 else "", 0))
+        family = family_of(host)
+        if family is None:
+            raise UnmodelledError(f"the simulated kernel does not look up {host!r} in bind() or connect()")
+        if family != self.family:
+            raise socket.gaierror(socket.EAI_FAMILY, "Address family for hostname not supported")
+        return host, address[1]
+
+    # --- Connections ------------------------------------------------------------------------------------------------
+
+    def listen(self, backlog: int) -> None:
+        """Accept connections (listen(2)). Raises `OSError`: EADDRINUSE, EINVAL."""
+        kernel = self._enter("listen", backlog)
+        if self._backlog is not None:
+            self._backlog.limit = backlog
+            return
+        if self._end is not None:
+            raise self._fail("listen", errno.EINVAL)
+        if self._local is None:
+            self.bind(("", 0))
+        assert self._local is not None
+        if not kernel.host.ports.listen(self, self._local):
+            raise self._fail("listen", errno.EADDRINUSE)
+        self._backlog = kernel.host.streams.listening[self._local] = Backlog(backlog, self.notify)
+        self.notify()
+
+    def accept(self) -> tuple[SimulatedSocket, Any]:
+        """The next connection, and its peer's address (accept(2)). Raises `OSError`: EAGAIN, EINVAL, EMFILE, …."""
+        kernel = self._enter("accept")
+        backlog = self._backlog
+        if backlog is None:
+            raise self._fail("accept", errno.EINVAL)
+        if not backlog.ready:
+            raise self._fail("accept", errno.EAGAIN)
+        kernel.check_not_exhausted("accept")
+        if kernel.strikes("aborted_accept") is not None:
+            backlog.ready.popleft().abort()
+            raise self._fail("accept", errno.ECONNABORTED)
+        end = backlog.ready[0]
+        sock = SimulatedSocket(kernel, self.family, self.type)  # may fail, and then the connection stays in the queue
+        backlog.ready.popleft()
+        sock._options = self._options.copy()
+        sock._join(end)
+        kernel.trace("accept", self._fd, sock._fd)
+        return sock, sock._as_tuple(end.remote)
+
+    def connect_ex(self, address: Any) -> int:
+        """Begin to connect; the errno, EINPROGRESS if all is well (connect(2))."""
+        kernel = self._enter("connect", address)
+        host, port = self._numeric(address)
+        if self._end is not None or self._backlog is not None:
+            return self._connect_again()
+        if host in ("0.0.0.0", "::"):
+            host = "::1" if host == "::" else "127.0.0.1"
+        code = kernel.route(host)
+        if code:
+            return code
+        local = self._local or (kernel.host.source_for(host), 0)
+        if local[0] in ("0.0.0.0", "::"):
+            local = (kernel.host.source_for(host), local[1])
+        local = (local[0], local[1] or kernel.host.ports.free())
+        self._join(kernel.begin(local, (host, port)))
+        self._connect_result = -1
+        return errno.EINPROGRESS
+
+    def connect(self, address: Any) -> None:
+        """As `connect_ex`, but raising `OSError`."""
+        code = self.connect_ex(address)
+        if code:
+            raise OSError(code, os.strerror(code))
+
+    def _connect_again(self) -> int:
+        end = self._end
+        if end is None:
+            return errno.EISCONN
+        if end.state in IN_PROGRESS:
+            return errno.EALREADY
+        if end.is_connected():
+            result, self._connect_result = (0 if self._connect_result else errno.EISCONN), 0
+            return result
+        self._end = None
+        return end.take_error() or errno.ECONNABORTED
+
+    def shutdown(self, how: int) -> None:
+        """End one direction or both (shutdown(2)). Raises `OSError` (ENOTCONN)."""
+        self._enter("shutdown", how)
+        if self._backlog is not None:
+            raise UnmodelledError("the simulated kernel does not model shutdown() of a listening socket")
+        if self._end is None:
+            raise self._fail("shutdown", errno.ENOTCONN)
+        try:
+            self._end.shut(reading=how != socket.SHUT_WR, writing=how != socket.SHUT_RD)
+        except OSError as exc:
+            raise self._fail("shutdown", exc.errno or 0) from None
+
+    # --- Data -------------------------------------------------------------------------------------------------------
+
+    def recv(self, size: int) -> bytes:
+        """What has arrived, up to `size` bytes; nothing at its end (recv(2)). Raises `OSError`."""
+        kernel = self._enter("recv", size)
+        end = self._end
+        if end is None:
+            raise self._fail("recv", errno.ENOTCONN)
+        available = min(size, end.unread)
+        if available > 1 and (cut := kernel.strikes("short_read", 1, available - 1)) is not None:
+            size = cut
+        try:
+            data = end.receive(size) if size else b""
+        except OSError as exc:
+            raise self._fail("recv", exc.errno or 0) from None
+        kernel.trace("recv", self._fd, len(data))
+        return data
+
+    def recv_into(self, buffer: Any, size: int = 0) -> int:
+        """As `recv`, into `buffer`; how many bytes."""
+        with memoryview(buffer) as view, view.cast("B") as octets:
+            data = self.recv(size or len(octets))
+            octets[: len(data)] = data
+        return len(data)
+
+    def send(self, data: Any) -> int:
+        """How many bytes of `data` were taken (send(2)). Raises `OSError`: EAGAIN, ECONNRESET, EPIPE."""
+        kernel = self._enter("send")
+        end = self._end
+        if end is None:
+            raise self._fail("send", errno.EPIPE)
+        octets = data if type(data) is bytes else bytes(data)
+        if kernel.faults is not None and octets and end.state is State.ESTABLISHED:
+            if kernel.strikes("refused_write") is not None:
+                raise self._fail("send", errno.EAGAIN)
+            room = min(len(octets), end.free())
+            if room > 1 and (cut := kernel.strikes("short_write", 1, room - 1)) is not None:
+                octets = octets[:cut]
+        try:
+            taken = end.send(octets)
+        except OSError as exc:
+            raise self._fail("send", exc.errno or 0) from None
+        kernel.trace("send", self._fd, taken)
+        return taken
+
+    # --- Options ----------------------------------------------------------------------------------------------------
+
+    def setblocking(self, flag: bool) -> None:
+        """Only non-blocking sockets are modelled: who waits in a call keeps the whole simulation waiting."""
+        self._enter("setblocking", flag)
+        if flag:
+            raise UnmodelledError("the simulated kernel does not model blocking sockets")
+
+    def getsockopt(self, level: int, option: int) -> int:
+        """An option's value (socket(7), tcp(7)). Raises `UnmodelledError` for one that is not modelled."""
+        self._enter("getsockopt", level, option)
+        key = (level, option)
+        if key == (socket.SOL_SOCKET, socket.SO_ERROR):
+            return 0 if self._end is None else self._end.take_error()
+        if key == (socket.SOL_SOCKET, socket.SO_TYPE):
+            return self.type
+        if key == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return int(self.is_listening())
+        host = self._kernel.host
+        return self._options.get(key, {SNDBUF: host.send_buffer, RCVBUF: host.receive_buffer})
+
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
+        """Set an option. Raises `UnmodelledError` for one that is not modelled, and for what it does not do."""
+        self._enter("setsockopt", level, option)
+        self._options.set((level, option), value)
+        self._set_buffers()
+
+    def _set_buffers(self) -> None:
+        if self._end is not None:
+            self._end.send_buffer = self._options.values.get(SNDBUF, self._end.send_buffer)
+            self._end.receive_buffer = self._options.values.get(RCVBUF, self._end.receive_buffer)
+
+    # --- As a descriptor --------------------------------------------------------------------------------------------
+
+    def readiness(self) -> int:
+        """What would not block, as a mask of the selector's bits."""
+        if self._end is not None:
+            return self._end.readiness()
+        if self._backlog is not None:
+            return READ if self._backlog.ready else 0
+        return READ | WRITE  # neither: a hang-up
+
+    def is_listening(self) -> bool:
+        """Whether it accepts connections."""
+        return self._backlog is not None
+
+    def may_be_spurious(self) -> int:
+        """What may be reported although it would block: not the end of a handshake, which is taken at its word."""
+        if self._end is not None:
+            return 0 if self._end.state in IN_PROGRESS else READ | WRITE
+        return READ if self._backlog is not None else 0
+
+    def close(self) -> None:
+        """Give the descriptor up (close(2)); calling it twice is harmless."""
+        if self._fd < 0:
+            return
+        kernel = self._kernel
+        kernel.trace("close", self._fd)
+        self.release()
+        kernel.host.ports.give_back(self)
+        if self._backlog is not None and self._local is not None:
+            kernel.host.streams.listening.pop(self._local, None)
+            self._backlog.close()
+        if self._end is not None:
+            self._end.close(reset=self._options.reset_on_close)
+
+    def __enter__(self) -> SimulatedSocket:
+        """For `with`, which closes it at the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Whose it is, and what it is."""
+        end = self._end
+        role = "listening" if self._backlog is not None else "fresh" if end is None else end.state.value
+        remote = "" if end is None else f" with {end.remote[0]}:{end.remote[1]}"
+        return f"<simulated socket {self._fd} of {self._kernel.host.name!r}: {role}{remote}>"
+
+    def _enter(self, call: str, *details: object) -> Serving:
+        """At the beginning of each call: the descriptor must be open, and its host alive."""
+        kernel = self._kernel
+        if self._fd < 0:
+            kernel.check_up()
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return kernel
+
+    def _fail(self, call: str, code: int) -> OSError:
+        self._kernel.trace(call, self._fd, errno.errorcode.get(code, code))
+        return OSError(code, os.strerror(code))
+
+
+def close_all(files: Iterable[OpenFile]) -> None:
+    """What a kernel does for a program that has ended."""
+    for file in list(files):
+        file.close()

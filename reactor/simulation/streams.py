@@ -1,0 +1,113 @@
+"""A host's TCP: who listens where, and the table of connections.
+
+A segment finds its connection by the two addresses that it carries. What finds none is answered with a reset, which is
+how a peer learns that a machine it talked to has forgotten everything.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from functools import partial
+
+from reactor.simulation.backlog import Backlog
+from reactor.simulation.end import End
+from reactor.simulation.interfaces import Address, Machine, Segment
+from reactor.simulation.tcp_states import State
+from reactor.simulation.wire import Channel, Network
+
+__all__ = ["Streams", "any_of", "is_loopback"]
+
+_TIME_WAIT = 60.0
+"""Seconds that a port is still taken by a connection that is over (Linux' TCP_TIMEWAIT_LEN)."""
+
+class Streams:
+    """A host's TCP: who listens where, and all ends of its connections."""
+
+    def __init__(self, network: Network, host: Machine) -> None:
+        """Begin with nothing."""
+        self.network = network
+        self.host = host
+        self.listening: dict[Address, Backlog[End]] = {}
+        self.ends: dict[tuple[Address, Address], End] = {}
+        self._ports: Counter[int] = Counter()  # of the ends, and of those in TIME-WAIT:
+        self._waiting: deque[tuple[float, int]] = deque()  # until when, and the port
+
+    def open(self, local: Address, remote: Address, host: Machine, state: State = State.SYN_SENT) -> End:
+        """Make an end."""
+        end = self.ends[local, remote] = End(self, local, remote, host, state)
+        self._ports[local[1]] += 1
+        return end
+
+    def receive(self, local: Address, remote: Address, segment: Segment) -> bool:
+        """A segment has arrived; whether it was taken: one that was dropped will be sent again."""
+        end = self.ends.get((local, remote))
+        if end is not None:
+            return end.arrived(segment)
+        kind, payload = segment
+        if kind == "RST":
+            return True
+        if kind == "SYN":
+            backlog = self.listening.get(local) or self.listening.get((any_of(local), local[1]))
+            if backlog is not None:
+                if backlog.is_full():
+                    return False
+                self.open(local, remote, payload.host, State.SYN_RECEIVED).answer(payload, backlog)
+                return True
+        self._refuse(local, remote)
+        return True
+
+    def _refuse(self, local: Address, remote: Address) -> None:
+        """Answer what nobody here knows with a reset (RFC 9293 section 3.10.7.1)."""
+        sender = self.host if is_loopback(remote[0]) else self.network.hosts.get(remote[0])
+        if sender is not None:
+            path = self.network.path(self.host, sender)
+            Channel(self.network, path, partial(sender.streams.receive, remote, local), _nothing).abandon(reset=True)
+
+    def forget(self, end: End) -> None:
+        """`end` is over."""
+        key = (end.local, end.remote)
+        if self.ends.get(key) is end:
+            del self.ends[key]
+            self._ports[end.local[1]] -= 1
+            if end.state is State.TIME_WAIT:
+                self._waiting.append((self.network.clock.now + _TIME_WAIT, end.local[1]))
+                self._ports[end.local[1]] += 1
+
+    def is_used(self, port: int) -> bool:
+        """Whether some connection, perhaps a past one in TIME-WAIT, has this local port."""
+        while self._waiting and self._waiting[0][0] <= self.network.clock.now:
+            self._ports[self._waiting.popleft()[1]] -= 1
+        return self._ports[port] > 0
+
+    def reset_strikes(self) -> bool:
+        """Whether something in between resets the connection now."""
+        weight = self.network.simulation.profile.faults.reset
+        return bool(weight) and self.network.strike("reset", weight, self.host) is not None
+
+    def reachable_again(self) -> None:
+        """A path is open again: what was sent along it, and was not lost for good, arrives."""
+        for end in list(self.ends.values()):
+            end.look_at_acks()
+
+    def lose_all(self) -> None:
+        """The host has lost its power."""
+        for end in list(self.ends.values()):
+            end.dismantle()
+        self.ends.clear()
+        self.listening.clear()
+        self._ports.clear()
+        self._waiting.clear()
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a numeric address is every host's own (RFC 1122 section 3.2.1.3)."""
+    return address.startswith("127.") or address == "::1"
+
+
+def any_of(address: Address) -> str:
+    """The address that stands for all of the same family."""
+    return "::" if ":" in address[0] else "0.0.0.0"
+
+
+def _nothing() -> None:
+    pass

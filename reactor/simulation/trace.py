@@ -1,0 +1,28 @@
+"""What happened in a simulation, as lines that can be printed and compared.
+
+A line has the time, the host, the call and its answer. Two runs with the same seed have the same lines, byte for byte;
+where two runs differ, the first line that differs is where they parted.
+"""
+
+from __future__ import annotations
+
+from reactor.simulation.clock import Clock
+
+__all__ = ["Trace"]
+
+
+class Trace(list[str]):
+    """The lines, in order."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Begin empty."""
+        super().__init__()
+        self._clock = clock
+
+    def add(self, host: str, what: str, details: tuple[object, ...]) -> None:
+        """Write one line."""
+        self.append(f"{self._clock.now:.9f} {host} {what} {' '.join(map(str, details))}".rstrip())
+
+    def __str__(self) -> str:
+        """All lines, to be printed."""
+        return "\n".join(self)
