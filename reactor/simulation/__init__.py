@@ -8,6 +8,7 @@ run can be repeated from its seed.
 seeds and finds the few faults that matter.
 """
 
+from reactor.simulation.checking import check
 from reactor.simulation.choices import Strike
 from reactor.simulation.faults import CALM, HOSTILE, LOSSY_WIFI, Faults, Link, Profile
 from reactor.simulation.host import Host
@@ -25,4 +26,5 @@ __all__ = [
     "SimulatedKernel",
     "Simulation",
     "Strike",
+    "check",
 ]

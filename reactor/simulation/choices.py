@@ -37,9 +37,11 @@ class Strike(NamedTuple):
 class Choices(ABC):
     """Decides which opportunities become faults, and keeps a list of them."""
 
-    def __init__(self, random: Random) -> None:
-        """`random` decides what is no fault: jitter, orders."""
-        self.random = random
+    def __init__(self, seed: int) -> None:
+        """The same seed makes the same choices."""
+        self._chance = Random(seed)
+        self.random = Random(self._chance.getrandbits(64))
+        """Decides what is no fault, such as jitter; by itself, so that a fault less changes nothing else."""
         self.struck: list[Strike] = []
         """The faults so far."""
         self._seen: dict[str, int] = {}
@@ -82,19 +84,15 @@ class Choices(ABC):
 class SeededChoices(Choices):
     """All from one seed."""
 
-    def __init__(self, seed: int) -> None:
-        """The same seed makes the same choices."""
-        super().__init__(Random(seed))
-
     def _distance(self, kind: str, weight: float, seen: int) -> int:
         if weight >= 1:
             return 1
         if weight <= 0:
             return _NEVER
-        return 1 + int(log(1.0 - self.random.random()) / log(1.0 - weight))
+        return 1 + int(log(1.0 - self._chance.random()) / log(1.0 - weight))
 
     def _value(self, kind: str, opportunity: int, low: int, high: int) -> int:
-        return self.random.randint(low, max(low, high))
+        return self._chance.randint(low, max(low, high))
 
 
 class DrawnChoices(Choices):
@@ -105,7 +103,7 @@ class DrawnChoices(Choices):
 
     def __init__(self, data: Any, seed: int) -> None:
         """`data` is what `hypothesis.strategies.data()` gave the test."""
-        super().__init__(Random(seed))
+        super().__init__(seed)
         self._draw = data.draw
         self._integers = sys.modules["hypothesis.strategies"].integers  # whoever has `data` has loaded it
 
@@ -126,7 +124,7 @@ class ScheduledChoices(Choices):
 
     def __init__(self, schedule: Iterable[tuple[str, int, int]], seed: int) -> None:
         """`schedule` lists `(kind, opportunity, value)`, as `Simulation.struck` does."""
-        super().__init__(Random(seed))
+        super().__init__(seed)
         self._values = {(kind, opportunity): value for kind, opportunity, value in schedule}
         self._due: dict[str, list[int]] = {}
         for kind, opportunity in sorted(self._values):

@@ -11,13 +11,14 @@ changed; what was reported stays a candidate for as long as it is ready.
 from __future__ import annotations
 
 import errno
-import os
 import selectors
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
+from random import Random
 from typing import Any, Protocol
 
+from reactor.network.oserrors import os_error
 from reactor.simulation.clock import Clock
 from reactor.simulation.faults import Faults
 
@@ -35,6 +36,7 @@ class Watching(Protocol):
 
     clock: Clock
     descriptors: Descriptors
+    selectors: list[SimulatedSelector]
 
     @property
     def faults(self) -> Faults | None:
@@ -42,9 +44,6 @@ class Watching(Protocol):
 
     def strikes(self, kind: str, low: int = 0, high: int = 0) -> int | None:
         """Whether a fault of this sort strikes now, and how hard."""
-
-    def shuffle(self, events: list[Any]) -> None:
-        """Bring them into another order."""
 
     def check_up(self) -> None:
         """Raise `HostDownError` if this program has ended."""
@@ -112,7 +111,7 @@ class Descriptors:
         of_program, of_machine = self._limit()
         for limit, code in ((of_program, errno.EMFILE), (of_machine, errno.ENFILE)):
             if len(self.files) >= limit:
-                raise OSError(code, os.strerror(code))
+                raise os_error(code)
         if self._free:
             number = heappop(self._free)
         else:
@@ -131,7 +130,7 @@ class Descriptors:
         file = self.files.get(number)
         if file is None:
             real = f"{number} is not a simulated descriptor: a real socket or file cannot be used in a simulation"
-            raise OSError(errno.EBADF, real if number < FIRST_DESCRIPTOR else os.strerror(errno.EBADF))
+            raise OSError(errno.EBADF, real) if number < FIRST_DESCRIPTOR else os_error(errno.EBADF)
         return file
 
 
@@ -167,7 +166,7 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
         old = self._keys[number]
         if events != old.events and number not in self._watched:
             code = errno.ENOENT if number in self._kernel.descriptors.files else errno.EBADF
-            raise OSError(code, os.strerror(code))  # a closed one has left the set by itself: epoll(7), question 6
+            raise os_error(code)  # a closed one has left the set by itself: epoll(7), question 6
         key = self._keys[number] = selectors.SelectorKey(old.fileobj, number, events, data)
         self.candidate(number)
         return key
@@ -213,6 +212,7 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
             self._keys.clear()
             self._candidates.clear()
             self.release()
+            self._kernel.selectors.remove(self)
 
     # --- What the files tell it -------------------------------------------------------------------------------------
 
@@ -269,8 +269,8 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
             mask = key.events & self._watched[number].may_be_spurious()
             if mask and all(other is not key for other, _ in events):
                 events.append((key, mask))
-        if len(events) > 1 and kernel.strikes("shuffled_readiness") is not None:
-            kernel.shuffle(events)
+        if len(events) > 1 and (order := kernel.strikes("shuffled_readiness", 1, 1_000_000)) is not None:
+            Random(order).shuffle(events)
 
 
 def _number(fileobj: Any) -> int:

@@ -15,12 +15,12 @@ elsewhere. Like a real one, an end can outlive its socket (to flush, to wait for
 from __future__ import annotations
 
 import errno
-import os
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from reactor.network.oserrors import os_error
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.byte_queue import ByteQueue
 from reactor.simulation.interfaces import Address, Machine, Segment
@@ -71,7 +71,7 @@ class End:
 
     __slots__ = (
         "_acked", "_acks", "_backlog", "_channel", "_edge", "_fin_waiting", "_path_back", "_pending", "_promised",
-        "_read", "_received", "_sent", "_streams", "_wake", "_written", "changed", "error", "local", "peer",
+        "_read", "_received", "_sent", "_streams", "_wake", "_written", "changed", "error", "host", "local", "peer",
         "reading", "receive_buffer", "remote", "send_buffer", "state",
     )  # fmt: skip
 
@@ -79,6 +79,8 @@ class End:
         """`host` is where the other end is."""
         network = streams.network
         self._streams = streams
+        self.host: Machine = streams.host
+        """Where this end is."""
         self.local, self.remote = local, remote
         self.state = state
         self.error = 0
@@ -108,14 +110,14 @@ class End:
     def send(self, data: bytes) -> int:
         """Take what fits. Raises `OSError`."""
         if self.error:
-            raise self._take_error()
+            raise os_error(self.take_error())
         if self.state in (State.SYN_SENT, State.SYN_RECEIVED):
-            raise _os_error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
         if self.state not in CAN_SEND:
-            raise _os_error(errno.EPIPE)
+            raise os_error(errno.EPIPE)
         room = self.free()
         if room <= 0:
-            raise _os_error(errno.EAGAIN)
+            raise os_error(errno.EAGAIN)
         taken = data if len(data) <= room else data[:room]
         self._pending.append(taken)
         self._written += len(taken)
@@ -134,10 +136,10 @@ class End:
         if self.reading is Reading.ENDED:
             return b""  # and no error any more, even if one is pending
         if self.error:
-            raise self._take_error()
+            raise os_error(self.take_error())
         if self.reading is Reading.SHUT or self.state is State.CLOSED:
             return b""
-        raise _os_error(errno.EAGAIN)
+        raise os_error(errno.EAGAIN)
 
     def shut(self, *, reading: bool, writing: bool) -> None:
         """shutdown(2). Raises `OSError` (ENOTCONN)."""
@@ -145,7 +147,7 @@ class End:
             self.fail(errno.ECONNRESET)
             return
         if self.state not in CONNECTED:
-            raise _os_error(errno.ENOTCONN)
+            raise os_error(errno.ENOTCONN)
         if reading and self.reading is Reading.OPEN:
             self.reading = Reading.SHUT
         if writing:
@@ -170,7 +172,7 @@ class End:
             self._end_writing()
             if self.state is State.FIN_WAIT:
                 clock = self._streams.network.clock
-                clock.at(clock.now + _ORPHAN_PATIENCE, self._orphaned)
+                clock.at(clock.now + _ORPHAN_PATIENCE, self._end_waiting)
 
     def abort(self) -> None:
         """End it with a reset."""
@@ -206,12 +208,6 @@ class End:
         """Whether there is a peer to be named (getpeername(2))."""
         return self.state in CONNECTED
 
-    @property
-    def host(self) -> Machine:
-        """Where this end is."""
-        return self._streams.host
-
-    @property
     def unread(self) -> int:
         """Bytes that have arrived and were not read."""
         return self._received.size
@@ -330,16 +326,16 @@ class End:
         error = {State.SYN_SENT: errno.ECONNREFUSED, State.CLOSE_WAIT: errno.EPIPE}.get(self.state, errno.ECONNRESET)
         self.fail(error)
 
+    def _end_waiting(self) -> None:
+        if self.state is State.FIN_WAIT:
+            self._gone()
+
     def _timed_out(self) -> None:
         if self.state in (State.CLOSED, State.TIME_WAIT):
             return
         if self.state is State.SYN_RECEIVED and self._backlog is not None:
             self._backlog.half_open.pop(self, None)
         self.fail(errno.ETIMEDOUT)
-
-    def _orphaned(self) -> None:
-        if self.state is State.FIN_WAIT:
-            self._gone()
 
     def _gone(self) -> None:
         """Nothing that arrives finds this end any more."""
@@ -404,10 +400,3 @@ class End:
         if self._collect_acks():
             self._notify()
         self._expect_acks()
-
-    def _take_error(self) -> OSError:
-        return _os_error(self.take_error())
-
-
-def _os_error(code: int) -> OSError:
-    return OSError(code, os.strerror(code))

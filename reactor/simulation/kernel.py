@@ -9,15 +9,15 @@ TIME-WAIT.
 from __future__ import annotations
 
 import errno
-import os
 import selectors
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from reactor.errors import HostDownError, OptionError
 from reactor.kernel import AddressInfo, Kernel, SystemKernel, Wakeup
+from reactor.network.oserrors import os_error
 from reactor.simulation.clock import Clock
 from reactor.simulation.descriptors import Descriptors, SimulatedSelector
 from reactor.simulation.end import End
@@ -185,10 +185,6 @@ class SimulatedKernel(Kernel):
         weight: float = getattr(faults, kind)
         return self.host.network.strike(kind, weight, self.host, low, high) if weight else None
 
-    def shuffle(self, events: list[Any]) -> None:
-        """Bring them into another order."""
-        self.host.simulation.choices.random.shuffle(events)
-
     def trace(self, call: str, *details: object) -> None:
         """Write a system call and its answer down, if anybody wants to read it."""
         trace = self.host.simulation.tracer
@@ -201,7 +197,7 @@ class SimulatedKernel(Kernel):
         if index is not None:
             code = _SHORTAGES[index]
             self.trace(call, errno.errorcode[code])
-            raise OSError(code, os.strerror(code))
+            raise os_error(code)
 
     def check_up(self) -> None:
         """Raise `HostDownError` if this program has ended."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import Protocol
 
+from reactor.network.oserrors import os_error
 from reactor.simulation.interfaces import Address
 from reactor.simulation.streams import Streams, any_of
 
@@ -37,7 +37,7 @@ class Ports:
             self._last = self._last + 1 if self._last < _LAST else _FIRST
             if self._last not in used and not self._streams.is_used(self._last):
                 return self._last
-        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        raise os_error(errno.EADDRNOTAVAIL)
 
     def take(self, sock: Bound, address: Address, *, reuse: bool) -> bool:
         """Bind `sock` to `address`, if that can be."""

@@ -8,12 +8,12 @@ role; what is not modelled says so.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 from reactor.errors import UnmodelledError
+from reactor.network.oserrors import os_error
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.descriptors import READ, WRITE, OpenFile, Watching
 from reactor.simulation.end import End
@@ -204,7 +204,7 @@ class SimulatedSocket(OpenFile):
         """As `connect_ex`, but raising `OSError`."""
         code = self.connect_ex(address)
         if code:
-            raise OSError(code, os.strerror(code))
+            raise os_error(code)
 
     def _connect_again(self) -> int:
         end = self._end
@@ -238,7 +238,7 @@ class SimulatedSocket(OpenFile):
         end = self._end
         if end is None:
             raise self._fail("recv", errno.ENOTCONN)
-        available = min(size, end.unread)
+        available = min(size, end.unread())
         if available > 1 and (cut := kernel.strikes("short_read", 1, available - 1)) is not None:
             size = cut
         try:
@@ -361,12 +361,12 @@ class SimulatedSocket(OpenFile):
         kernel = self._kernel
         if self._fd < 0:
             kernel.check_up()
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise os_error(errno.EBADF)
         return kernel
 
     def _fail(self, call: str, code: int) -> OSError:
         self._kernel.trace(call, self._fd, errno.errorcode.get(code, code))
-        return OSError(code, os.strerror(code))
+        return os_error(code)
 
 
 def close_all(files: Iterable[OpenFile]) -> None:
