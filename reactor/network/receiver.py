@@ -149,16 +149,16 @@ class Receiver:
             connection.peer_ended()
 
     def _get_buffer(self) -> tuple[bytearray | memoryview | None, int]:
-        """Ask a `BufferedProtocol` for memory, and how much of it to use; `None` if it does not want input after all.
+        """Ask a `BufferedProtocol` for memory, and how much of it to use; `None` if this is not its next input.
 
         No view of it is kept: the protocol may change its size as soon as it is told that it was filled.
         """
         connection = self._connection
-        protocol = connection.protocol
+        protocol, unread = connection.protocol, self._unread
         get_buffer = protocol.get_buffer  # type: ignore[attr-defined]
         buffer = connection.call(get_buffer, -1)
-        if connection.recipient is not protocol:
-            return None, 0
+        if connection.recipient is not protocol or self._unread is not unread:
+            return None, 0  # paused, closed or handed over, or something was given back that comes first
         try:
             with memoryview(buffer) as view:
                 if not view.nbytes or view.readonly:
@@ -296,7 +296,7 @@ class Receiver:
         connection = self._connection
         buffer, size = self._get_buffer() if data else (None, 0)
         if data and buffer is None:
-            return  # closed, paused or handed over
+            return
         self._keep(data[size:] or None)
         if self._unread is None:
             self.update()

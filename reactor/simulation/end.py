@@ -15,15 +15,15 @@ elsewhere. Like a real one, an end can outlive its socket (to flush, to wait for
 from __future__ import annotations
 
 import errno
-from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from reactor.network.oserrors import os_error
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.byte_queue import ByteQueue
 from reactor.simulation.interfaces import Address, Machine, Segment
+from reactor.simulation.outflow import Outflow
 from reactor.simulation.tcp_states import (
     AFTER_OWN_END,
     AFTER_PEERS_END,
@@ -35,16 +35,10 @@ from reactor.simulation.tcp_states import (
 )
 from reactor.simulation.wire import Channel, Network
 
-if TYPE_CHECKING:
-    from reactor.simulation.clock import Event
-
 __all__ = ["READ", "WRITE", "End"]
 
 READ, WRITE = 1, 2
 """The bits of a readiness mask, as in `selectors`."""
-
-SEGMENT = 64 * 1024
-"""Bytes in one segment at most."""
 
 _ORPHAN_PATIENCE = 60.0
 """Seconds that a closed end waits for the peer's FIN: tcp(7), tcp_fin_timeout."""
@@ -70,9 +64,8 @@ class End:
     """One end of a connection."""
 
     __slots__ = (
-        "_acked", "_acks", "_backlog", "_channel", "_edge", "_fin_waiting", "_path_back", "_pending", "_promised",
-        "_read", "_received", "_sent", "_streams", "_wake", "_written", "changed", "error", "host", "local", "peer",
-        "reading", "receive_buffer", "remote", "send_buffer", "state",
+        "_backlog", "_channel", "_promised", "_read", "_received", "_streams", "changed", "error", "host", "local",
+        "outflow", "peer", "reading", "receive_buffer", "remote", "state",
     )  # fmt: skip
 
     def __init__(self, streams: Table, local: Address, remote: Address, host: Machine, state: State) -> None:
@@ -87,23 +80,20 @@ class End:
         """The errno that the next call will report (socket(7), SO_ERROR)."""
         self.changed: Callable[[], object] | None = None
         """Told when readiness may have changed; `None`: no socket."""
-        self.send_buffer, self.receive_buffer = streams.host.send_buffer, streams.host.receive_buffer
+        self.receive_buffer = streams.host.receive_buffer
+        """Bytes that are held for the program: the window."""
         self.reading = Reading.OPEN
         self.peer: End | None = None
         self._backlog: Backlog[End] | None = None  # where it waits to be accepted
         self._channel = Channel(
             network, network.path(streams.host, host), partial(self._deliver, host), self._timed_out
         )
-        self._path_back = network.path(host, streams.host)
-        self._pending = ByteQueue()  # written, and held back by the peer's window
-        self._written = self._sent = self._acked = 0  # bytes: from the program, onto the channel, known to have arrived
-        self._edge = 0  # up to where the peer's window reaches
+        path_back = network.path(host, streams.host)
+        self.outflow = Outflow(self._channel, path_back, network.clock, streams.host.send_buffer, self._notify)
+        """What leaves here."""
         self._received = ByteQueue()
         self._read = 0
         self._promised = 0  # up to where our window reaches, as the peer knows it
-        self._fin_waiting = False
-        self._acks: deque[tuple[float, int, int]] = deque()  # on their way to us: arrival, acked, edge
-        self._wake: Event | None = None  # the event in which they will be looked at
 
     # --- What the program does --------------------------------------------------------------------------------------
 
@@ -115,15 +105,10 @@ class End:
             raise os_error(errno.EAGAIN)
         if self.state not in CAN_SEND:
             raise os_error(errno.EPIPE)
-        room = self.free()
-        if room <= 0:
+        taken = self.outflow.write(data)
+        if data and not taken:
             raise os_error(errno.EAGAIN)
-        taken = data if len(data) <= room else data[:room]
-        self._pending.append(taken)
-        self._written += len(taken)
-        self._transmit()
-        self._expect_acks()
-        return len(taken)
+        return taken
 
     def receive(self, size: int) -> bytes:
         """What has arrived, up to `size` bytes. Raises `OSError`."""
@@ -158,8 +143,7 @@ class End:
         """No more will be written: FIN, behind all that was."""
         if self.state in AFTER_OWN_END:
             self.state = AFTER_OWN_END[self.state]
-            self._fin_waiting = True
-            self._transmit()
+            self.outflow.end()
 
     def close(self, *, reset: bool) -> None:
         """The program has closed its socket."""
@@ -170,14 +154,13 @@ class End:
             self.abort()
         else:
             self._end_writing()
-            if self.state is State.FIN_WAIT:
-                clock = self._streams.network.clock
-                clock.at(clock.now + _ORPHAN_PATIENCE, self._end_waiting)
+            if self.outflow.has_ended():
+                self._own_end_arrived()
 
     def abort(self) -> None:
         """End it with a reset."""
         if self.state is not State.CLOSED:
-            self._pending.clear()
+            self.outflow.clear()
             self._channel.abandon(reset=self.state is not State.SYN_SENT)
             self._gone()
 
@@ -189,7 +172,7 @@ class End:
         mask = 0
         if self._received.size or self.error or self.reading is not Reading.OPEN or state not in CAN_RECEIVE:
             mask = READ
-        if self.error or state not in CAN_SEND or self.free() * 3 >= self.send_buffer:
+        if self.error or state not in CAN_SEND or self.outflow.is_writable():
             mask |= WRITE
         return mask
 
@@ -197,12 +180,6 @@ class End:
         """SO_ERROR: the pending error, once."""
         error, self.error = self.error, 0
         return error
-
-    def free(self) -> int:
-        """How many bytes `send` would take."""
-        if self._acks:
-            self._collect_acks()
-        return self.send_buffer - (self._written - self._acked)
 
     def is_connected(self) -> bool:
         """Whether there is a peer to be named (getpeername(2))."""
@@ -216,9 +193,8 @@ class End:
         """The host has lost its memory."""
         self.state = State.CLOSED
         self.changed = None
-        self._pending.clear()
+        self.outflow.clear()
         self._channel.drop()
-        self._acks.clear()
 
     # --- What the network does --------------------------------------------------------------------------------------
 
@@ -232,7 +208,7 @@ class End:
     def answer(self, peer: End, backlog: Backlog[End]) -> None:
         """A client's SYN has arrived here."""
         self.peer = peer
-        self._edge = peer.receive_buffer
+        self.outflow.edge = peer.receive_buffer
         self._backlog = backlog
         backlog.half_open[self] = None
         self._channel.put("SYN+ACK", self)
@@ -257,7 +233,7 @@ class End:
         if self.state is State.CLOSED:
             return
         self.error = error
-        self._pending.clear()
+        self.outflow.clear()
         self._channel.drop()
         self._gone()
         self._notify()
@@ -266,7 +242,7 @@ class End:
         if self.state is State.SYN_SENT:
             self.state = State.ESTABLISHED
             self.peer = peer
-            self._edge = peer.receive_buffer
+            self.outflow.edge = peer.receive_buffer
             self._promised = self.receive_buffer
             self._channel.put("ACK")
             self._notify()
@@ -288,9 +264,20 @@ class End:
     def _deliver(self, host: Machine, segment: Segment) -> bool:
         """Hand a segment over at `host`; whether it was taken."""
         taken = host.streams.receive(self.remote, self.local, segment)
-        if taken and segment[0] == "FIN" and self.state is State.LAST_ACK:
-            self._gone()
+        if taken and segment[0] == "FIN":
+            self._own_end_arrived()
         return taken
+
+    def _own_end_arrived(self) -> None:
+        """The peer has got everything, and knows that this was all."""
+        if self.state is State.LAST_ACK:
+            self._gone()
+        elif self.state is State.CLOSING:
+            self.state = State.TIME_WAIT
+            self._gone()
+        elif self.state is State.FIN_WAIT and self.changed is None:
+            clock = self._streams.network.clock
+            clock.at(clock.now + _ORPHAN_PATIENCE, self._end_waiting)
 
     def _data(self, data: bytes) -> None:
         if self.state is State.FIN_WAIT and (self.changed is None or self.reading is Reading.SHUT):
@@ -311,6 +298,8 @@ class End:
     def _peer_ended(self) -> None:
         after = AFTER_PEERS_END.get(self.state)
         if after is not None:
+            if after is State.TIME_WAIT and not self.outflow.has_ended():
+                after = State.CLOSING
             self.state = after
             self.reading = Reading.ENDED
             if after is State.TIME_WAIT:
@@ -341,62 +330,15 @@ class End:
         """Nothing that arrives finds this end any more."""
         if self.state is not State.TIME_WAIT:
             self.state = State.CLOSED
+            self.peer = None
         self._streams.forget(self)
 
     def _notify(self) -> None:
         if self.changed is not None:
             self.changed()
 
-    # --- Flow control -----------------------------------------------------------------------------------------------
-
-    def _transmit(self) -> None:
-        """Send as much of what is pending as the peer's window allows, and the end behind it."""
-        pending, channel = self._pending, self._channel
-        while pending.size and (room := self._edge - self._sent) > 0:
-            data = pending.take(min(room, SEGMENT))
-            self._sent += len(data)
-            channel.put("data", data, len(data))
-        if self._fin_waiting and not pending.size:
-            self._fin_waiting = False
-            channel.put("FIN")
-
     def _acknowledge(self) -> None:
         """Tell the peer what has arrived here, and how much more may."""
         self._promised = max(self._promised, self._read + self.receive_buffer)
         if self.peer is not None:
-            self.peer._acknowledged(self._read + self._received.size, self._promised)
-
-    def _acknowledged(self, total: int, edge: int) -> None:
-        """The other end has sent that. It counts when it has arrived."""
-        path = self._path_back
-        self._acks.append((self._streams.network.clock.now + path.delay(0), total, edge))
-        if self._collect_acks():
-            self._notify()
-        self._expect_acks()
-
-    def _collect_acks(self) -> bool:
-        """Count what has arrived; whether anything has."""
-        acks, now = self._acks, self._streams.network.clock.now
-        if not acks or acks[0][0] > now or not self._path_back.is_open():
-            return False
-        while acks and acks[0][0] <= now:
-            _, total, edge = acks.popleft()
-            self._acked, self._edge = max(self._acked, total), max(self._edge, edge)
-        self._transmit()
-        return True
-
-    def _expect_acks(self) -> None:
-        """Have somebody look when the next ones arrive, if anybody is waiting for them."""
-        if self._wake is None and self._acks:
-            waiting = self._pending.size or (self.send_buffer - (self._written - self._acked)) * 3 < self.send_buffer
-            if waiting:
-                clock = self._streams.network.clock
-                if self._acks[0][0] > clock.now:  # and otherwise they wait for the path to be open again
-                    self._wake = clock.at(self._acks[0][0], self.look_at_acks)
-
-    def look_at_acks(self) -> None:
-        """What the other end has sent may have arrived."""
-        self._wake = None
-        if self._collect_acks():
-            self._notify()
-        self._expect_acks()
+            self.peer.outflow.acknowledged(self._read + self._received.size, self._promised)

@@ -87,23 +87,29 @@ class Program:
                 reactor.close()
             host.program_ended("has stopped")
         elif self._kernel.up:
-            self._plan_next_tick()
+            self.plan_next_tick()
         return True
 
     def _is_idle(self) -> bool:
         """Whether nobody is running the reactor by hand just now."""
         return self.reactor.phase in (Phase.NEW, Phase.IDLE)
 
-    def _plan_next_tick(self) -> None:
+    def plan_next_tick(self) -> None:
         """See to it that the reactor is called when it is due."""
-        clock, activate = self._kernel.clock, self._host.simulation.activate
+        if not self._is_idle():
+            return
+        clock, planned = self._kernel.clock, self._deadline
         due = self.reactor.next_deadline()
         if self._selector.has_ready() or (due is not None and due <= clock.now):
-            activate(self)
-        elif self._deadline is None or self._deadline[0] != due:
-            if self._deadline is not None:
-                self._deadline[1].cancel()
-            self._deadline = None if due is None else (due, clock.at(due, partial(activate, self)))
+            self._host.simulation.activate(self)
+        elif planned is None or planned[0] != due:
+            if planned is not None:
+                planned[1].cancel()
+            self._deadline = None if due is None else (due, clock.at(due, self._due))
+
+    def _due(self) -> None:
+        self._deadline = None
+        self._host.simulation.activate(self)
 
     def close(self) -> None:
         """The program ends: close the reactor, as its `with` block would."""
@@ -290,6 +296,11 @@ class Host:
         if self._program is None or not self._kernel.up:
             return []
         return list(_lines(self._program.reactor))
+
+    def plan(self) -> None:
+        """The simulation goes on: its reactor may have been run by hand meanwhile."""
+        if self._program is not None and self._kernel.up:
+            self._program.plan_next_tick()
 
     @property
     def alive(self) -> bool:

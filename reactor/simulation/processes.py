@@ -112,6 +112,7 @@ class SimulatedSignals:
         """Handle none yet."""
         self._kernel = kernel
         self._wakeup = wakeup
+        self._handled: set[int] = set()
         self._noted: deque[int] = deque()
         self._guarding = False
         self._interrupted = False
@@ -121,13 +122,13 @@ class SimulatedSignals:
         if not self._kernel.in_main_thread():
             raise MisuseError("Python delivers signals to the main thread only: add the handler there")
         self._kernel.check_signal(signum, catchable=True)
-        if (signum, self) not in self._kernel.handlers:
-            self._kernel.handlers.append((signum, self))
-        self._guarding = self._guarding and signum != _SIGINT
+        self._handled.add(signum)
+        self._take_over(signum)
 
     def remove(self, signum: int) -> None:
         """Do not note it any more."""
-        self._kernel.handlers.remove((signum, self))
+        self._handled.remove(signum)
+        self._leave(signum)
 
     def take(self, received: bytes) -> list[int]:
         """Those noted since the last call. Raises `KeyboardInterrupt` for a guarded Ctrl-C."""
@@ -141,14 +142,12 @@ class SimulatedSignals:
         return taken
 
     def guard_interrupt(self) -> bool:
-        """Hold a Ctrl-C back until `take`, if nobody handles it."""
-        handlers = self._kernel.handlers
-        if not self._kernel.in_main_thread() or any(
-            signum == _SIGINT and not signals.is_guarding() for signum, signals in handlers
-        ):
+        """Hold a Ctrl-C back until `take`, unless somebody else handles it."""
+        others = [signals for signum, signals in self._kernel.handlers if signum == _SIGINT and signals is not self]
+        if not self._kernel.in_main_thread() or not all(signals.only_guards() for signals in others):
             return False
         self._guarding = True
-        handlers.append((_SIGINT, self))
+        self._take_over(_SIGINT)
         return True
 
     def release_interrupt(self) -> None:
@@ -161,27 +160,36 @@ class SimulatedSignals:
     def close(self) -> None:
         """Handle none any more."""
         self._guarding = False
+        self._handled.clear()
         self._kernel.handlers[:] = [entry for entry in self._kernel.handlers if entry[1] is not self]
 
-    def is_guarding(self) -> bool:
-        """Whether a Ctrl-C is held back here."""
-        return self._guarding
+    def only_guards(self) -> bool:
+        """Whether a Ctrl-C is held back here, and then raised."""
+        return self._guarding and _SIGINT not in self._handled
 
     def deliver(self, signum: int) -> None:
         """A signal was sent. Raises `KeyboardInterrupt` for a second Ctrl-C while the first is held back."""
-        if signum == _SIGINT and self._guarding:
-            if self._interrupted:
-                self._interrupted = False
-                raise KeyboardInterrupt
-            self._interrupted = True
-        else:
+        if signum in self._handled:
             self._noted.append(signum)
+        elif self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+        else:
+            self._interrupted = True
         self._wakeup.signalled(bytes([signum]))
+
+    def _take_over(self, signum: int) -> None:
+        if (signum, self) not in self._kernel.handlers:
+            self._kernel.handlers.append((signum, self))
+
+    def _leave(self, signum: int) -> None:
+        if signum not in self._handled and not (signum == _SIGINT and self._guarding):
+            self._kernel.handlers.remove((signum, self))
 
     def _unguard(self) -> None:
         if self._guarding:
             self._guarding = False
-            self._kernel.handlers.remove((_SIGINT, self))
+            self._leave(_SIGINT)
 
 
 class SimulatedWorkers:

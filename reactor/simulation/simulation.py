@@ -187,7 +187,7 @@ class Simulation:
         done = until or self._nobody_waits
         horizon = self.clock.now + within
         with self._noting():
-            self._raise_reported()
+            self._begin()
             while not done():
                 if not self._step(horizon):
                     if self.clock.next_event() is None:
@@ -200,7 +200,7 @@ class Simulation:
         """Run all hosts for so much virtual time. Raises the first error that was reported, as `run` does."""
         horizon = self.clock.now + seconds
         with self._noting():
-            self._raise_reported()
+            self._begin()
             while self._step(horizon):
                 self._raise_reported()
             self.clock.advance(horizon)
@@ -229,6 +229,11 @@ class Simulation:
             call()
         else:
             self.clock.at(self.clock.now, call)
+
+    def _begin(self) -> None:
+        self._raise_reported()
+        for host in self.hosts.values():
+            host.plan()
 
     def _step(self, horizon: float) -> bool:
         """One tick, or one jump in time; whether there was anything to do until `horizon`."""

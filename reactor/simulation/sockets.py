@@ -84,7 +84,7 @@ class SimulatedSocket(OpenFile):
         self._local: Address | None = None
         self._backlog: Backlog[End] | None = None
         self._end: End | None = None
-        self._connect_result = 0  # what a further connect() is told, once
+        self._connect_result = 0  # not 0: a further connect() is told how the first one ended, once
         if end is not None:
             self._join(end)
 
@@ -106,12 +106,12 @@ class SimulatedSocket(OpenFile):
         """Take a local address (bind(2)). Raises `OSError`: EADDRINUSE, EADDRNOTAVAIL, EINVAL."""
         kernel = self._enter("bind", address)
         host, port = self._numeric(address)
-        if self._local is not None:
-            raise self._fail("bind", errno.EINVAL)
         if host == "::" and not self._options.is_on(V6ONLY):
             raise UnmodelledError("the simulated kernel does not model dual-stack sockets: set IPV6_V6ONLY")
         if host not in ("0.0.0.0", "::") and not kernel.host.has(host):
             raise self._fail("bind", errno.EADDRNOTAVAIL)
+        if self._local is not None:
+            raise self._fail("bind", errno.EINVAL)
         port = port or kernel.host.ports.free()
         if not kernel.host.ports.take(self, (host, port), reuse=self._options.is_on(REUSEADDR)):
             raise self._fail("bind", errno.EADDRINUSE)
@@ -183,6 +183,8 @@ class SimulatedSocket(OpenFile):
 
     def connect_ex(self, address: Any) -> int:
         """Begin to connect; the errno, EINPROGRESS if all is well (connect(2))."""
+        if self._fd < 0:
+            return errno.EBADF
         kernel = self._enter("connect", address)
         host, port = self._numeric(address)
         if self._end is not None or self._backlog is not None:
@@ -212,9 +214,11 @@ class SimulatedSocket(OpenFile):
             return errno.EISCONN
         if end.state in IN_PROGRESS:
             return errno.EALREADY
+        if not self._connect_result:
+            return errno.EISCONN
+        self._connect_result = 0
         if end.is_connected():
-            result, self._connect_result = (0 if self._connect_result else errno.EISCONN), 0
-            return result
+            return 0
         self._end = None
         return end.take_error() or errno.ECONNABORTED
 
@@ -229,11 +233,16 @@ class SimulatedSocket(OpenFile):
             self._end.shut(reading=how != socket.SHUT_WR, writing=how != socket.SHUT_RD)
         except OSError as exc:
             raise self._fail("shutdown", exc.errno or 0) from None
+        self._connect_result = 0
 
     # --- Data -------------------------------------------------------------------------------------------------------
 
     def recv(self, size: int) -> bytes:
         """What has arrived, up to `size` bytes; nothing at its end (recv(2)). Raises `OSError`."""
+        if size <= 0:  # Python answers these by itself
+            if size:
+                raise ValueError("negative buffersize in recv")
+            return b""
         kernel = self._enter("recv", size)
         end = self._end
         if end is None:
@@ -242,7 +251,7 @@ class SimulatedSocket(OpenFile):
         if available > 1 and (cut := kernel.strikes("short_read", 1, available - 1)) is not None:
             size = cut
         try:
-            data = end.receive(size) if size else b""
+            data = end.receive(size)
         except OSError as exc:
             raise self._fail("recv", exc.errno or 0) from None
         kernel.trace("recv", self._fd, len(data))
@@ -265,7 +274,7 @@ class SimulatedSocket(OpenFile):
         if kernel.faults is not None and octets and end.state is State.ESTABLISHED:
             if kernel.strikes("refused_write") is not None:
                 raise self._fail("send", errno.EAGAIN)
-            room = min(len(octets), end.free())
+            room = min(len(octets), end.outflow.free())
             if room > 1 and (cut := kernel.strikes("short_write", 1, room - 1)) is not None:
                 octets = octets[:cut]
         try:
@@ -304,7 +313,8 @@ class SimulatedSocket(OpenFile):
 
     def _set_buffers(self) -> None:
         if self._end is not None:
-            self._end.send_buffer = self._options.values.get(SNDBUF, self._end.send_buffer)
+            outflow = self._end.outflow
+            outflow.size = self._options.values.get(SNDBUF, outflow.size)
             self._end.receive_buffer = self._options.values.get(RCVBUF, self._end.receive_buffer)
 
     # --- As a descriptor --------------------------------------------------------------------------------------------

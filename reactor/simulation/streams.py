@@ -87,7 +87,7 @@ class Streams:
     def reachable_again(self) -> None:
         """A path is open again: what was sent along it, and was not lost for good, arrives."""
         for end in list(self.ends.values()):
-            end.look_at_acks()
+            end.outflow.look_at_acks()
 
     def lose_all(self) -> None:
         """The host has lost its power."""

@@ -17,7 +17,7 @@ __all__ = [
 
 
 class State(Enum):
-    """Where an end is in its life: the names of RFC 9293 section 3.3.2, two pairs that no call tells apart in one."""
+    """Where an end is in its life: the names of RFC 9293 section 3.3.2, its two FIN-WAITs in one."""
 
     __hash__ = object.__hash__  # Enum's own is a Python call for each look-up
 
@@ -27,7 +27,8 @@ class State(Enum):
     ESTABLISHED = "ESTABLISHED"
     FIN_WAIT = "FIN-WAIT"
     CLOSE_WAIT = "CLOSE-WAIT"
-    LAST_ACK = "LAST-ACK"  # and CLOSING
+    LAST_ACK = "LAST-ACK"
+    CLOSING = "CLOSING"
     TIME_WAIT = "TIME-WAIT"
 
 
@@ -41,7 +42,7 @@ class Reading(Enum):
 
 CAN_SEND = frozenset({State.ESTABLISHED, State.CLOSE_WAIT})
 CAN_RECEIVE = frozenset({State.ESTABLISHED, State.FIN_WAIT})
-CONNECTED = frozenset({State.ESTABLISHED, State.FIN_WAIT, State.CLOSE_WAIT, State.LAST_ACK})
+CONNECTED = frozenset({State.ESTABLISHED, State.FIN_WAIT, State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING})
 
 AFTER_OWN_END = {State.ESTABLISHED: State.FIN_WAIT, State.CLOSE_WAIT: State.LAST_ACK}
 AFTER_PEERS_END = {State.ESTABLISHED: State.CLOSE_WAIT, State.FIN_WAIT: State.TIME_WAIT}

@@ -1,57 +1,54 @@
-"""What the tests of the network layer share: a reactor with its errors, raw sockets as peers, kernels that misbehave.
+"""What the tests of the network layer share: a reactor with its errors, and raw sockets as its peers.
 
-A peer is a plain non-blocking socket in the same thread, so a test says at every moment who does what. Nobody sleeps:
+A peer is a raw non-blocking socket in the same thread, so a test says at every moment who does what. Nobody sleeps:
 `until` runs the loop until a condition holds, and fails if it does not for a long time.
+
+A test that takes `net` runs in every world of `worlds.py`, and its text does not know in which. What is about the
+operating system itself is marked with `system_only(reason)`.
 """
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reactor import ConnectionOptions, Reactor, Server, listen
-from reactor.kernel import AddressInfo, SystemKernel
+from reactor.kernel import Kernel
 from tests.conformance.recorder import BufferedRecorder, Recorder
+from tests.network.scripted import PassingSocket, ScriptedKernel, ScriptedSocket, inet
+from tests.network.worlds import PATIENCE, World
 
 __all__ = [
     "ROOT",
     "BufferedRecorder",
-    "CountingKernel",
     "Network",
+    "PassingSocket",
     "Recorder",
     "ScriptedKernel",
+    "ScriptedSocket",
+    "World",
     "inet",
-    "open_descriptors",
     "port_of",
     "python",
-    "reset",
     "state_of",
+    "system_only",
 ]
 
 ROOT = Path(__file__).parents[2]
 
-PATIENCE = 20.0  # seconds, on a busy machine too
 SNDBUF, RCVBUF = 16 * 1024, 32 * 1024
 
 
-def open_descriptors() -> set[int]:
-    """The descriptors of this process."""
-    found = set()
-    for number in map(int, os.listdir("/dev/fd")):
-        try:
-            os.fstat(number)
-        except OSError:
-            continue  # the listing's own
-        found.add(number)
-    return found
+def system_only(reason: str) -> pytest.MarkDecorator:
+    """Run a test on the real kernel alone, because it is about `reason`."""
+    return pytest.mark.system_only(reason)
 
 
 def port_of(address: str) -> int:
@@ -62,12 +59,6 @@ def port_of(address: str) -> int:
 def state_of(transport: Any) -> Any:
     """The state of a connection, by name."""
     return transport.describe()["state"]
-
-
-def reset(sock: socket.socket) -> None:
-    """Close with a reset: linger for no time at all (socket(7), SO_LINGER)."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 def python(source: str) -> str:
@@ -87,11 +78,13 @@ def python(source: str) -> str:
 class Network:
     """A reactor, the errors that were reported to it, and raw sockets as peers."""
 
-    def __init__(self, kernel: SystemKernel | None = None) -> None:
-        self.reactor = Reactor(kernel=kernel)
+    def __init__(self, world: World, kernel: Kernel | None = None) -> None:
+        """`kernel` is what the reactor runs on, by default the kernel of the world."""
+        self.world = world
+        self.reactor = Reactor(kernel=kernel or world.kernel)
         self.contexts: list[dict[str, Any]] = []
         self.reactor.set_exception_handler(lambda reactor, context: self.contexts.append(context))
-        self.peers: list[socket.socket] = []
+        self.peers: list[Any] = []
 
     @property
     def errors(self) -> list[BaseException]:
@@ -106,9 +99,10 @@ class Network:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Run the loop until `condition()` is true."""
-        deadline = time.monotonic() + PATIENCE
+        clock = self.world.kernel.time
+        deadline = clock() + PATIENCE
         while not condition():
-            assert time.monotonic() < deadline, f"it never came; reported: {self.contexts}"
+            assert clock() < deadline, f"it never came; reported: {self.contexts}"
             self.reactor.run_once(0.01)
 
     def settle(self, ticks: int = 8) -> None:
@@ -120,21 +114,46 @@ class Network:
         """Listen; a number of options may be given by name."""
         return listen(self.reactor, factory, address, **arguments)
 
-    def dial(self, server: Server, *, small: bool = False) -> socket.socket:
-        """A raw non-blocking peer, connected to the first address of `server`."""
-        host, _, port = server.addresses[0].rpartition(":")
-        sock = socket.socket(socket.AF_INET6 if "[" in host else socket.AF_INET)
+    def raw_socket(self, family: int = socket.AF_INET) -> Any:
+        """A raw non-blocking stream socket, which is closed at the end."""
+        sock = self.world.raw_socket(family)
         self.peers.append(sock)
+        return sock
+
+    def call(self, address: str, *, small: bool = False) -> tuple[Any, int]:
+        """A raw socket after its request for a connection to `address`; 0 or the errno that came of it."""
+        host, _, port = address.rpartition(":")
+        sock = self.raw_socket(socket.AF_INET6 if "[" in host else socket.AF_INET)
         if small:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RCVBUF)
-        sock.settimeout(PATIENCE)
-        sock.connect((host.strip("[]"), int(port)))
-        sock.setblocking(False)
+        return sock, self.world.connect(sock, (host.strip("[]"), int(port)))
+
+    def dial(self, server: Server, *, small: bool = False) -> Any:
+        """A raw peer, connected to the first address of `server`."""
+        sock, code = self.call(server.addresses[0], small=small)
+        assert code == 0
         return sock
+
+    def reset(self, sock: Any) -> None:
+        """Close with a reset: linger for no time at all (socket(7), SO_LINGER)."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, self.world.kernel.RESET_ON_CLOSE)
+        sock.close()
+
+    @contextmanager
+    def lower_numbers_taken(self, number: int) -> Iterator[None]:
+        """No descriptor below `number` is free: who closes that one makes it the next to be given away."""
+        fillers = [self.world.raw_socket()]
+        while fillers[-1].fileno() < number:
+            fillers.append(self.world.raw_socket())
+        try:
+            yield
+        finally:
+            for filler in fillers:
+                filler.close()
 
     def pair(
         self, near: Any = None, options: ConnectionOptions | None = None, *, small: bool = False
-    ) -> tuple[Any, socket.socket]:
+    ) -> tuple[Any, Any]:
         """A connection with the protocol `near` (by default a new `Recorder`), and its raw peer. `small`: buffers."""
         near = near or Recorder()
         server = self.listen(lambda: near, options=options or ConnectionOptions())
@@ -145,7 +164,7 @@ class Network:
             near.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF)
         return near, peer
 
-    def clogged(self, near: Any = None, options: ConnectionOptions | None = None) -> tuple[Any, socket.socket]:
+    def clogged(self, near: Any = None, options: ConnectionOptions | None = None) -> tuple[Any, Any]:
         """As `pair`, and bytes are waiting that the peer does not take."""
         near, peer = self.pair(near, options, small=True)
         near.transport.write(bytes(1 << 20))
@@ -153,7 +172,7 @@ class Network:
         assert near.transport.get_write_buffer_size() > 0
         return near, peer
 
-    def read(self, peer: socket.socket, size: int) -> bytes:
+    def read(self, peer: Any, size: int) -> bytes:
         """`size` bytes from the peer's end, running the loop meanwhile."""
         got = bytearray()
 
@@ -169,7 +188,7 @@ class Network:
         self.until(enough)
         return bytes(got)
 
-    def read_to_the_end(self, peer: socket.socket) -> bytes:
+    def read_to_the_end(self, peer: Any) -> bytes:
         """Everything until the end of the stream. Raises `ConnectionResetError` if it ends with a reset."""
         got = bytearray()
 
@@ -184,7 +203,7 @@ class Network:
         self.until(ended)
         return bytes(got)
 
-    def send_all(self, peer: socket.socket, data: bytes) -> None:
+    def send_all(self, peer: Any, data: bytes) -> None:
         """Send everything from the peer's end, running the loop meanwhile."""
         rest = memoryview(data)
 
@@ -204,114 +223,3 @@ class Network:
             peer.close()
         self.reactor.close()
         assert self.contexts == []
-
-
-class CountingSocket(socket.socket):
-    """A socket that counts its system calls."""
-
-    calls: Counter[str]
-
-    def recv(self, *args: Any) -> bytes:
-        self.calls["recv"] += 1
-        return super().recv(*args)
-
-    def recv_into(self, *args: Any) -> int:
-        self.calls["recv_into"] += 1
-        return super().recv_into(*args)
-
-    def send(self, *args: Any) -> int:
-        self.calls["send"] += 1
-        return super().send(*args)
-
-    def accept(self) -> tuple[CountingSocket, Any]:
-        self.calls["accept"] += 1
-        fd, address = self._accept()  # type: ignore[attr-defined]
-        sock = type(self)(self.family, self.type, self.proto, fileno=fd)
-        sock.calls = Counter()
-        return sock, address
-
-
-class CountingKernel(SystemKernel):
-    """A kernel whose sockets count what they are asked; each accepted one for itself."""
-
-    def socket(self, family: int, kind: int) -> CountingSocket:
-        sock = CountingSocket(family, kind)
-        sock.calls = Counter()
-        sock.setblocking(False)
-        return sock
-
-
-class ScriptedSocket(socket.socket):
-    """A socket whose next `accept` fails as its kernel says."""
-
-    kernel: ScriptedKernel
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        self.kernel.accepts += 1
-        if self.kernel.accept_fails:
-            failure = self.kernel.accept_fails[0]
-            if len(self.kernel.accept_fails) > 1 or not self.kernel.exhausted:
-                self.kernel.accept_fails.pop(0)
-            raise OSError(failure, os.strerror(failure))
-        return super().accept()
-
-
-class InlineWorkers:
-    """Workers without threads: the outcome is there when `submit` returns, and called back in the next tick."""
-
-    def submit(self, function: Callable[..., Any], args: tuple[Any, ...], done: Callable[..., None]) -> None:
-        done(function(*args), None)
-
-    def close(self) -> None:
-        pass
-
-
-class ScriptedKernel(SystemKernel):
-    """The real kernel, except for what a test says."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: dict[str, Sequence[AddressInfo] | Callable[[], Sequence[AddressInfo]]] = {}
-        self.accept_fails: list[int] = []  # what the next accepts fail with,
-        self.exhausted = False  # and whether the last of these stays
-        self.accepts = 0
-        self.made: list[socket.socket] = []
-        self.make: Callable[[int, int], socket.socket] | None = None
-        self.limit: int | None = None
-        self.clock: float | None = None  # what the time is, if that is to be said
-        self.inline = False  # whether blocking calls are made at once, in the calling thread
-
-    def time(self) -> float:
-        return time.monotonic() if self.clock is None else self.clock
-
-    def after_fork(self, callback: Callable[[], None]) -> None:
-        self.tell_forked = callback
-
-    def workers(self, name: str, limit: int | None = None) -> Any:
-        return InlineWorkers() if self.inline else super().workers(name, limit)
-
-    def getaddrinfo(self, host: str, port: int, flags: int = 0) -> Sequence[AddressInfo]:
-        scripted = self.names.get(host)
-        if scripted is None:
-            return super().getaddrinfo(host, port, flags)
-        return scripted() if callable(scripted) else scripted
-
-    def socket(self, family: int, kind: int) -> Any:
-        if self.make is not None:
-            sock = self.make(family, kind)
-        else:
-            sock = ScriptedSocket(family, kind)
-            sock.kernel = self
-        sock.setblocking(False)
-        self.made.append(sock)
-        return sock
-
-    def descriptor_limit(self) -> int:
-        return super().descriptor_limit() if self.limit is None else self.limit
-
-
-def inet(port: int, host: str = "127.0.0.1") -> AddressInfo:
-    """A row of `getaddrinfo`."""
-    return (socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port))
-
-

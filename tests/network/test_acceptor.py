@@ -8,7 +8,7 @@ import pytest
 
 from reactor import Server, connect
 from reactor.network import acceptor as module
-from tests.network.kit import Network, Recorder, ScriptedKernel, python
+from tests.network.kit import Network, Recorder, ScriptedKernel, python, system_only
 
 
 def test_at_most_a_batch_is_accepted_in_one_tick_and_the_rest_in_the_next(net: Network) -> None:
@@ -200,6 +200,7 @@ def test_a_closed_acceptor_stays_closed(net: Network) -> None:
     assert acceptor.state is module.Accepting.CLOSED
 
 
+@system_only("RLIMIT_NOFILE, in a process of its own")
 def test_a_process_without_descriptors_waits_calmly_and_goes_on_when_it_has_some() -> None:
     """The real thing, in a process with a low RLIMIT_NOFILE: no spinning, one report, and a way out of it."""
     printed = python("""

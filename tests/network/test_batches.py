@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from typing import Any
 
 import pytest
 
 from reactor import Reactor
-from tests.network.kit import Network, Recorder
+from tests.network.kit import Network, Recorder, World
 
 
 def two_in_one_batch(net: Network, react: Any) -> tuple[list[Recorder], Any]:
@@ -47,26 +45,25 @@ def test_an_event_of_this_batch_does_not_reach_who_was_stopped_meanwhile(net: Ne
 
 
 def test_a_stale_event_does_not_reach_the_new_owner_of_its_number(net: Network) -> None:
-    reused: list[socket.socket] = []
+    elsewhere = Recorder()
+    other_server = net.listen(lambda: elsewhere)
+    reused: list[Any] = []
     called: list[str] = []
 
     def replace(me: Recorder, other: Recorder) -> None:
         number = other.transport.get_extra_info("socket").fileno()
-        ours, theirs = socket.socketpair()
-        other.transport.abort()
-        net.peers.append(theirs)
-        os.dup2(ours.fileno(), number)
-        ours.close()
-        reused.append(socket.socket(fileno=number))
-        net.peers.append(reused[0])
+        with net.lower_numbers_taken(number):
+            other.transport.abort()
+            reused.append(net.dial(other_server))
+        assert reused[0].fileno() == number
         net.reactor.add_reader(reused[0], called.append, "read")
 
     nears, _server = two_in_one_batch(net, replace)
-    net.until(lambda: reused)
+    net.until(lambda: reused and elsewhere.made)
     net.settle()
     assert called == []
     assert sorted(near.events.count("data_received") for near in nears) == [0, 1]
-    net.peers[-2].send(b"for the new owner")
+    elsewhere.transport.write(b"for the new owner")
     net.until(lambda: called)
     net.reactor.remove_reader(reused[0])
 
@@ -76,15 +73,11 @@ def test_a_stale_event_does_not_reach_a_connection_that_is_accepted_meanwhile(ne
 
     def replace(me: Recorder, other: Recorder) -> None:
         number = other.transport.get_extra_info("socket").fileno()
-        third = net.dial(server)  # waits in the backlog
-        gaps = [os.dup(third.fileno())]
-        while gaps[-1] < number:
-            gaps.append(os.dup(third.fileno()))
-        other.transport.abort()
-        server._acceptors[0]._readable()  # now `number` is the lowest that is free
+        net.dial(server)  # waits in the backlog
+        with net.lower_numbers_taken(number):
+            other.transport.abort()
+            server._acceptors[0]._readable()
         numbers.extend((number, nears[2].transport.get_extra_info("socket").fileno()))
-        for gap in gaps:
-            os.close(gap)
 
     nears, server = two_in_one_batch(net, replace)
     net.until(lambda: numbers)
@@ -103,8 +96,8 @@ def test_who_is_paused_in_connection_made_gets_nothing(net: Network) -> None:
     net.until(lambda: near.received == b"early")
 
 
-def test_a_reactor_that_is_stopped_and_closed_with_connections_open_tells_each_once() -> None:
-    net = Network()
+def test_a_reactor_that_is_stopped_and_closed_with_connections_open_tells_each_once(world: World) -> None:
+    net = Network(world)
     nears = [Recorder() for _ in range(3)]
     waiting = iter(nears)
     server = net.listen(lambda: next(waiting))

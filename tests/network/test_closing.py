@@ -1,4 +1,4 @@
-"""Ends on real sockets: half-closes in both orders, and what has been written reaches a peer that wants it."""
+"""Ends on sockets: half-closes in both orders, and what has been written reaches a peer that wants it."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_a_dead_reader_whose_half_has_ended_is_cut_off_as_well(net: Network) -> 
 def test_a_peer_that_never_ends_is_left_after_the_drain_timeout_without_an_error(net: Network) -> None:
     near, peer = net.pair(options=QUICK)
     near.transport.write(b"all of it")
-    near.transport.close()
     closed_at = net.reactor.time()
+    near.transport.close()
     assert net.read_to_the_end(peer) == b"all of it"
     net.until(lambda: near.over)
     assert net.reactor.time() >= closed_at + 0.05

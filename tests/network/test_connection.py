@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from reactor import ConnectionOptions, MisuseError, Protocol, connect
 from reactor.errors import IdleTimeoutError, WrongThreadError
 from reactor.network.interface import BaseProtocol, BufferedProtocol
-from tests.network.kit import BufferedRecorder, Network, Recorder, python
+from tests.network.kit import BufferedRecorder, Network, Recorder, python, system_only
 
 # --- Callbacks that are not as they should be -----------------------------------------------------------------------
 
@@ -376,9 +375,7 @@ def test_a_write_from_another_thread_is_refused(net: Network) -> None:
         except WrongThreadError as exc:
             raised.append(exc)
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    thread.join()
+    net.world.in_another_thread(write)
     assert "call_soon_threadsafe" in str(raised[0])
     with pytest.raises(BlockingIOError):
         peer.recv(1)
@@ -386,10 +383,9 @@ def test_a_write_from_another_thread_is_refused(net: Network) -> None:
 
 def stale_number(net: Network, watch: str) -> int:
     """A descriptor that was closed without a word while it was watched: the next one will have its number."""
-    forgotten, other = socket.socketpair()
-    net.peers.append(other)
+    forgotten = net.raw_socket()
     getattr(net.reactor, watch)(forgotten, pytest.fail, "called for somebody else's descriptor")
-    number = forgotten.fileno()
+    number: int = forgotten.fileno()
     forgotten.close()
     return number
 
@@ -447,9 +443,7 @@ def test_a_foreign_thread_is_refused_while_the_connections_own_callback_runs(net
                 except WrongThreadError as exc:
                     raised.append(str(exc))
 
-        thread = threading.Thread(target=use_all)
-        thread.start()
-        thread.join()
+        net.world.in_another_thread(use_all)
         assert len(raised) == len(uses)
 
     near, peer = net.pair(Recorder(data_received=from_a_thread))
@@ -459,6 +453,7 @@ def test_a_foreign_thread_is_refused_while_the_connections_own_callback_runs(net
     assert net.read_to_the_end(peer) == b""
 
 
+@system_only("forks")
 def test_a_fork_inside_a_callback_sends_nothing_from_the_child_and_nothing_twice() -> None:
     printed = python("""
 import os, socket

@@ -19,7 +19,16 @@ from reactor.errors import (
     OptionError,
     WrongThreadError,
 )
-from tests.network.kit import Network, Recorder, ScriptedKernel, inet, open_descriptors, port_of
+from tests.network.kit import (
+    Network,
+    PassingSocket,
+    Recorder,
+    ScriptedKernel,
+    World,
+    inet,
+    port_of,
+    system_only,
+)
 
 QUICK = ConnectionOptions(connect_timeout=0.05)
 
@@ -49,25 +58,21 @@ class Attempt:
 
 
 @pytest.fixture
-def refused_port() -> Iterator[int]:
+def refused_port(world: World) -> Iterator[int]:
     """A port where nobody listens, and that nobody else gets meanwhile."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
+    sock = world.raw_socket()
+    sock.bind(("127.0.0.1", 0))
+    yield sock.getsockname()[1]
+    sock.close()
 
 
 @pytest.fixture
-def hanging(kernel: ScriptedKernel) -> Iterator[threading.Event]:
-    """The name "hanging" resolves when this event is set, and not before."""
-    answer = threading.Event()
-
-    def resolve() -> list[Any]:
-        answer.wait(20)
-        return []
-
-    kernel.names["hanging"] = resolve
-    yield answer
-    answer.set()
+def questions(kernel: ScriptedKernel) -> list[Callable[[], None]]:
+    """What the name server was asked. It answers when a question is called, and not before."""
+    questions: list[Callable[[], None]] = []
+    kernel.names["hanging"] = []
+    kernel.job = questions.append
+    return questions
 
 
 # --- Success ------------------------------------------------------------------------------------------------------
@@ -105,7 +110,7 @@ def test_the_next_address_is_tried_when_one_refuses(net: Network, kernel: Script
 
 
 def test_a_connected_socket_can_be_given(net: Network) -> None:
-    ours, theirs = socket.socketpair()
+    ours, theirs = net.world.foreign_pair()
     net.peers.append(theirs)
     theirs.setblocking(False)
     attempt = Attempt(net, ours)
@@ -113,7 +118,7 @@ def test_a_connected_socket_can_be_given(net: Network) -> None:
     net.until(lambda: attempt.near.made)
     net.send_all(theirs, b"hello")
     net.until(lambda: attempt.near.received == b"hello")
-    assert not ours.getblocking()
+    assert not net.world.blocks(ours)
 
 
 def test_small_segments_are_sent_at_once_unless_told_otherwise(net: Network) -> None:
@@ -167,7 +172,7 @@ def test_a_name_that_does_not_resolve_is_told_as_such(net: Network, kernel: Scri
 
 
 def test_no_descriptor_left_is_a_failure_like_any_other(net: Network, kernel: ScriptedKernel) -> None:
-    def fail(*_: int) -> Any:
+    def fail(sock: Any) -> Any:
         raise OSError(errno.EMFILE, "Too many open files")
 
     kernel.make = fail
@@ -180,10 +185,10 @@ def test_no_descriptor_left_is_a_failure_like_any_other(net: Network, kernel: Sc
 
 def test_a_connection_to_itself_is_a_refusal(net: Network, kernel: ScriptedKernel) -> None:
     # TCP's simultaneous open: the port that we are given is the one that we want (RFC 9293 section 3.5).
-    class Narcissus(socket.socket):
+    class Narcissus(PassingSocket):
         def connect_ex(self, address: Any) -> int:
             self.bind(("127.0.0.1", 0))
-            return super().connect_ex(self.getsockname())
+            return self.inner.connect_ex(self.getsockname())
 
     kernel.make = Narcissus
     attempt = Attempt(net, "127.0.0.1:80")
@@ -196,7 +201,7 @@ def test_a_connection_to_itself_is_a_refusal(net: Network, kernel: ScriptedKerne
 def test_a_peer_that_is_gone_before_it_can_be_named_is_connected_and_lost(
     net: Network, kernel: ScriptedKernel
 ) -> None:
-    class Nameless(socket.socket):
+    class Nameless(PassingSocket):
         def getpeername(self) -> Any:
             raise OSError(errno.ENOTCONN, "not connected")
 
@@ -207,7 +212,7 @@ def test_a_peer_that_is_gone_before_it_can_be_named_is_connected_and_lost(
 
 
 def test_a_request_that_fails_at_once_needs_no_selector(net: Network, kernel: ScriptedKernel) -> None:
-    class Unreachable(socket.socket):
+    class Unreachable(PassingSocket):
         def connect_ex(self, address: Any) -> int:
             return errno.ENETUNREACH
 
@@ -278,15 +283,17 @@ def test_what_is_no_address_is_refused_at_once(net: Network) -> None:
 
 
 def test_a_socket_that_is_not_connected_is_refused_at_once(net: Network) -> None:
-    with socket.socket() as sock:
-        with pytest.raises(OptionError, match="not connected"):
-            connect(net.reactor, Recorder, sock)
-        assert sock.getblocking()
+    sock = net.world.foreign_socket()
+    net.peers.append(sock)
+    before = net.world.blocks(sock)
+    with pytest.raises(OptionError, match="not connected"):
+        connect(net.reactor, Recorder, sock)
+    assert net.world.blocks(sock) is before
     assert not net.reactor.alive()
 
 
-def test_a_closed_reactor_connects_nobody() -> None:
-    reactor = Reactor()
+def test_a_closed_reactor_connects_nobody(world: World) -> None:
+    reactor = Reactor(kernel=world.kernel)
     reactor.close()
     with pytest.raises(ClosedError):
         connect(reactor, Recorder, "127.0.0.1:80")
@@ -322,12 +329,13 @@ def test_the_deadline_is_one_over_all_addresses(
 
 
 def test_a_name_server_that_does_not_answer_ends_with_the_connect_timeout(
-    net: Network, hanging: threading.Event
+    net: Network, questions: list[Callable[[], None]]
 ) -> None:
     attempt = Attempt(net, "hanging:80", options=QUICK)
     net.until(lambda: attempt.failures)
     assert isinstance(attempt.failures[0], ConnectTimeoutError)
     assert "(resolving)" in str(attempt.failures[0])
+    assert len(questions) == 1
     assert not net.reactor.alive()
 
 
@@ -377,22 +385,26 @@ def test_a_request_can_be_cancelled_at_once(net: Network, mute_port: int) -> Non
     cancelled(net, Attempt(net, f"127.0.0.1:{mute_port}"), lambda: True)
 
 
-def test_a_request_can_be_cancelled_while_its_name_is_resolved(net: Network, hanging: threading.Event) -> None:
-    cancelled(net, Attempt(net, "hanging:80"), lambda: True)
-    hanging.set()
+def test_a_request_can_be_cancelled_while_its_name_is_resolved(
+    net: Network, questions: list[Callable[[], None]]
+) -> None:
+    attempt = Attempt(net, "hanging:80")
+    cancelled(net, attempt, lambda: questions)
+    questions[0]()
     net.settle()
+    assert attempt.untold
 
 
 def test_a_request_can_be_cancelled_while_it_is_connecting(net: Network, mute_port: int) -> None:
-    before = open_descriptors()
+    before = net.world.open_descriptors()
     attempt = Attempt(net, f"127.0.0.1:{mute_port}")
     cancelled(net, attempt, lambda: attempt.connector.describe()["trying"] is not None)
-    assert open_descriptors() == before
+    assert net.world.open_descriptors() == before
     assert "cancelled" in repr(attempt.connector)
 
 
 def test_a_given_socket_can_be_cancelled_before_it_is_begun(net: Network) -> None:
-    ours, theirs = socket.socketpair()
+    ours, theirs = net.world.foreign_pair()
     net.peers.append(theirs)
     cancelled(net, Attempt(net, ours), lambda: True)
     assert ours.fileno() == -1
@@ -400,7 +412,7 @@ def test_a_given_socket_can_be_cancelled_before_it_is_begun(net: Network) -> Non
 
 def test_a_request_can_be_cancelled_in_the_tick_in_which_it_succeeds(net: Network, kernel: ScriptedKernel) -> None:
     """The socket is writable, and in the same batch another callback cancels."""
-    kernel.inline = True
+    kernel.job = lambda question: question()
     server = net.listen(Recorder)
     attempts = [Attempt(net, server.addresses[0]), Attempt(net, server.addresses[0])]
     attempts[0].before_made = attempts[1].connector.cancel
@@ -436,9 +448,9 @@ def test_cancelling_does_nothing_to_a_connection(net: Network) -> None:
     assert attempt.state == "ended"
 
 
-def test_a_reactor_that_is_closed_drops_what_is_under_way(mute_port: int) -> None:
-    before = open_descriptors()
-    net = Network()
+def test_a_reactor_that_is_closed_drops_what_is_under_way(world: World, mute_port: int) -> None:
+    before = world.open_descriptors()
+    net = Network(world)
     server = net.listen(Recorder)
     connected = Attempt(net, server.addresses[0])
     net.until(lambda: connected.near.made)
@@ -450,7 +462,7 @@ def test_a_reactor_that_is_closed_drops_what_is_under_way(mute_port: int) -> Non
     assert [connecting.state, resolving.state, connected.state] == ["cancelled", "cancelled", "ended"]
     assert connected.near.ended_with is None
     connected.near.check()
-    assert open_descriptors() == before
+    assert world.open_descriptors() == before
 
 
 def test_a_connector_describes_its_connection(net: Network) -> None:
@@ -466,16 +478,16 @@ def test_a_connector_describes_its_connection(net: Network) -> None:
 def test_a_peer_that_has_reset_before_it_is_served_is_a_failed_attempt_and_the_next_address_is_tried(
     net: Network, kernel: ScriptedKernel
 ) -> None:
-    class Gone(socket.socket):
+    class Gone(PassingSocket):
         def setsockopt(self, *args: Any) -> None:
             if args[:2] == (socket.IPPROTO_TCP, socket.TCP_NODELAY):
                 raise OSError(errno.EINVAL, "what some systems say of a socket that was reset")
-            super().setsockopt(*args)
+            self.inner.setsockopt(*args)
 
     server = net.listen(Recorder)
     port = port_of(server.addresses[0])
     kernel.names["twice"] = [inet(port), inet(port, "127.0.0.2")]
-    kernel.inline = True
+    kernel.job = lambda question: question()
     kernel.make = Gone
     attempt = Attempt(net, f"twice:{port}")
     net.until(lambda: attempt.failures)
@@ -490,6 +502,7 @@ def test_a_numeric_address_needs_no_resolver(net: Network, monkeypatch: pytest.M
     net.until(lambda: attempt.near.made)
 
 
+@system_only("a thread that cannot be started")
 def test_a_machine_without_threads_fails_a_request_later_and_not_from_inside_connect(
     net: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,9 +528,7 @@ def test_a_foreign_thread_cannot_cancel_a_request(net: Network, mute_port: int) 
         except WrongThreadError as exc:
             raised.append(exc)
 
-    thread = threading.Thread(target=cancel)
-    thread.start()
-    thread.join()
+    net.world.in_another_thread(cancel)
     assert "call_soon_threadsafe" in str(raised[0])
     assert attempt.state == "connecting"
 
@@ -530,10 +541,12 @@ def test_a_request_that_was_dropped_with_its_reactor_can_be_cancelled_again(net:
     assert attempt.untold
 
 
+@system_only("datagrams, which the simulation does not have")
 def test_a_socket_that_carries_no_stream_is_refused(net: Network) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        datagrams.connect(("127.0.0.1", 9))
-        with pytest.raises(OptionError, match="SOCK_STREAM"):
-            connect(net.reactor, Recorder, datagrams)
-        with pytest.raises(OptionError, match="SOCK_STREAM"):
-            listen(net.reactor, Recorder, datagrams)
+    datagrams = net.world.foreign_socket(socket.SOCK_DGRAM)
+    net.peers.append(datagrams)
+    datagrams.connect(("127.0.0.1", 9))
+    with pytest.raises(OptionError, match="SOCK_STREAM"):
+        connect(net.reactor, Recorder, datagrams)
+    with pytest.raises(OptionError, match="SOCK_STREAM"):
+        listen(net.reactor, Recorder, datagrams)

@@ -1,4 +1,4 @@
-"""Frames on real sockets: the ordinary, the corrupt, the too many, and the caller's own mistakes."""
+"""Frames on sockets: the ordinary, the corrupt, the too many, and the caller's own mistakes."""
 
 from __future__ import annotations
 

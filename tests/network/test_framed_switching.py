@@ -27,7 +27,7 @@ from reactor import (
     Protocol,
     VarintCodec,
 )
-from tests.network.kit import Network
+from tests.network.kit import Network, World
 
 LONGEST = 40  # bytes of a frame
 CODECS: tuple[Codec[bytes], ...] = (
@@ -294,8 +294,8 @@ def test_a_handler_that_stops_the_delivery_stops_it_exactly_there(script: Script
 
 @given(script=scripts)
 @settings(max_examples=25)
-def test_the_same_holds_on_real_sockets(script: Script) -> None:
-    net = Network()
+def test_the_same_holds_on_sockets(new_world: Callable[[], World], script: Script) -> None:
+    net = Network(new_world())
     try:
         story = Story(script, options_for(script), lambda transport: net.reactor.call_soon(transport.resume_reading))
         server = net.listen(story.protocol, options=story.options)
@@ -313,6 +313,7 @@ def test_the_same_holds_on_real_sockets(script: Script) -> None:
         story.check()
     finally:
         net.close()
+        net.world.close()
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 4096])

@@ -11,7 +11,7 @@ import pytest
 
 from reactor import Connector, FramedProtocol, LineCodec, Protocol, connect
 from reactor.network.connection import Connection
-from tests.network.kit import Network, open_descriptors
+from tests.network.kit import Network, World
 
 ROUNDS, AT_ONCE = 50, 200
 
@@ -64,7 +64,7 @@ class Lines(FramedProtocol[bytes]):
 
 def test_ten_thousand_connections_leave_no_descriptor_and_no_object(net: Network, no_collector: None) -> None:
     server = net.listen(Near)
-    descriptors = open_descriptors()
+    descriptors = net.world.open_descriptors()
     before = alive(Connection, Connector, Near, Far)
     ended = 0
     for _ in range(ROUNDS):
@@ -75,7 +75,7 @@ def test_ten_thousand_connections_leave_no_descriptor_and_no_object(net: Network
     assert server.ended == {"clean": ROUNDS * AT_ONCE}
     net.settle()
     assert alive(Connection, Connector, Near, Far) == before
-    assert open_descriptors() == descriptors
+    assert net.world.open_descriptors() == descriptors
     seen = net.reactor.describe()
     assert (seen["timers"], seen["ready"], seen["jobs"]) == (0, 0, 0)
 
@@ -135,9 +135,9 @@ def test_failed_and_cancelled_requests_leave_no_object_behind(net: Network, no_c
     assert alive(Connector) == before
 
 
-def test_a_closed_reactor_leaves_no_object_behind(no_collector: None) -> None:
+def test_a_closed_reactor_leaves_no_object_behind(world: World, no_collector: None) -> None:
     def use_one() -> weakref.ref[Any]:
-        net = Network()
+        net = Network(world)
         server = net.listen(Far)
         for _ in range(5):
             connect(net.reactor, Far, server.addresses[0])
@@ -145,8 +145,8 @@ def test_a_closed_reactor_leaves_no_object_behind(no_collector: None) -> None:
         net.close()
         return weakref.ref(server)
 
-    descriptors = open_descriptors()
+    descriptors = world.open_descriptors()
     before = alive(Connection, Connector)
     assert use_one()() is None
     assert alive(Connection, Connector) == before
-    assert open_descriptors() == descriptors
+    assert world.open_descriptors() == descriptors

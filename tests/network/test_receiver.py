@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import tracemalloc
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from reactor import Budget, BufferedProtocol, ConnectionOptions
 from reactor.errors import BudgetExceededError
-from tests.network.kit import BufferedRecorder, Network, Recorder
+from tests.network.kit import BufferedRecorder, Network, PassingSocket, Recorder
 
 
 class Shrinking(BufferedProtocol):
@@ -114,7 +113,7 @@ def test_input_given_back_is_not_copied_for_each_piece_of_small_memory(net: Netw
     near.transport.abort()
 
 
-class Starved(socket.socket):
+class Starved(PassingSocket):
     """A stream on a machine that has no memory left to receive."""
 
     def recv(self, *args: Any) -> bytes:
@@ -127,7 +126,7 @@ class Starved(socket.socket):
 @pytest.mark.parametrize("way", ["plain", "into own memory", "discarding"])
 def test_a_machine_without_memory_to_receive_ends_the_connection_and_does_not_spin(net: Network, way: str) -> None:
     near, peer = net.pair(BufferedRecorder() if way == "into own memory" else None)
-    near.transport.socket = Starved(fileno=near.transport.socket.detach())
+    near.transport.socket = Starved(near.transport.socket)
     if way == "discarding":
         near.transport.close()
     peer.send(b"too much")

@@ -3,60 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from socket import SHUT_WR, socket
+from socket import SHUT_WR
+from typing import Any
 
 import pytest
 
-from tests.network.kit import Network, Recorder, reset, state_of
+from tests.network.kit import Network, Recorder, state_of
 
 
 def keep_open() -> Recorder:
     return Recorder(eof_received=lambda me: True)
 
 
-def in_open(net: Network) -> tuple[Recorder, socket]:
+def in_open(net: Network) -> tuple[Recorder, Any]:
     return net.pair()
 
 
-def in_peer_ended_with_waiting_output(net: Network) -> tuple[Recorder, socket]:
+def in_peer_ended_with_waiting_output(net: Network) -> tuple[Recorder, Any]:
     near, peer = net.clogged(keep_open())
     peer.shutdown(SHUT_WR)
     net.until(lambda: near.saw("eof_received"))
     return near, peer
 
 
-def in_ending(net: Network) -> tuple[Recorder, socket]:
+def in_ending(net: Network) -> tuple[Recorder, Any]:
     near, peer = net.clogged()
     near.transport.write_eof()
     return near, peer
 
 
-def in_ended(net: Network) -> tuple[Recorder, socket]:
+def in_ended(net: Network) -> tuple[Recorder, Any]:
     near, peer = net.pair()
     near.transport.write_eof()
     return near, peer
 
 
-def in_flushing(net: Network) -> tuple[Recorder, socket]:
+def in_flushing(net: Network) -> tuple[Recorder, Any]:
     near, peer = net.clogged()
     near.transport.close()
     return near, peer
 
 
-def in_draining(net: Network) -> tuple[Recorder, socket]:
+def in_draining(net: Network) -> tuple[Recorder, Any]:
     near, peer = net.pair()
     near.transport.close()
     return near, peer
 
 
-def in_finishing(net: Network) -> tuple[Recorder, socket]:
+def in_finishing(net: Network) -> tuple[Recorder, Any]:
     near, peer = net.clogged()
     peer.shutdown(SHUT_WR)
     net.until(lambda: near.saw("eof_received"))
     return near, peer
 
 
-STATES: dict[str, Callable[[Network], tuple[Recorder, socket]]] = {
+STATES: dict[str, Callable[[Network], tuple[Recorder, Any]]] = {
     "open": in_open,
     "peer ended": in_peer_ended_with_waiting_output,
     "ending": in_ending,
@@ -72,7 +73,7 @@ def test_a_reset_arrives_as_the_kernels_error_in_every_state(net: Network, state
     near, peer = STATES[state](net)
     net.settle()
     assert state_of(near.transport) == state
-    reset(peer)
+    net.reset(peer)
     net.until(lambda: near.over)
     # Linux reports EPIPE instead of ECONNRESET if the peer's FIN came before its RST.
     assert near.ending in ("ConnectionResetError", "BrokenPipeError")
@@ -86,7 +87,7 @@ def test_a_reset_after_the_peers_end_shows_with_the_next_write(net: Network) -> 
     peer.shutdown(SHUT_WR)
     net.until(lambda: near.saw("eof_received"))
     assert state_of(near.transport) == "peer ended"
-    reset(peer)
+    net.reset(peer)
     net.settle()
     near.transport.write(b"is anybody there?")
     net.until(lambda: near.over)
@@ -96,7 +97,7 @@ def test_a_reset_after_the_peers_end_shows_with_the_next_write(net: Network) -> 
 def test_a_reset_does_not_reach_a_paused_reader_and_does_not_make_the_loop_spin(net: Network) -> None:
     near, peer = net.pair()
     near.transport.pause_reading()
-    reset(peer)
+    net.reset(peer)
     ticks: list[float] = []
     net.reactor.call_later(0.05, ticks.append, 0.0)
     count = 0
@@ -112,7 +113,7 @@ def test_a_reset_does_not_reach_a_paused_reader_and_does_not_make_the_loop_spin(
 
 def test_a_reset_before_write_eof_is_found_by_the_shutdown(net: Network) -> None:
     near, peer = net.pair()
-    reset(peer)
+    net.reset(peer)
     near.transport.write_eof()  # ENOTCONN, or nothing yet: the first read says it then
     net.until(lambda: near.over)
     assert isinstance(near.ended_with, OSError)
@@ -120,7 +121,7 @@ def test_a_reset_before_write_eof_is_found_by_the_shutdown(net: Network) -> None
 
 def test_a_reset_before_close_is_no_surprise(net: Network) -> None:
     near, peer = net.pair()
-    reset(peer)
+    net.reset(peer)
     near.transport.close()
     net.until(lambda: near.over)
     near.check()

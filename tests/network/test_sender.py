@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import pytest
 
 from reactor import Budget, ConnectionOptions
 from reactor.errors import BudgetExceededError
-from tests.network.kit import CountingKernel, Network, Recorder
+from tests.network.kit import Network, PassingSocket, Recorder, ScriptedKernel
 
 
 @pytest.mark.parametrize("overflow", ["abort", "close"])
@@ -34,7 +33,7 @@ def test_a_write_that_was_begun_and_cannot_be_kept_is_cut_with_a_reset_whatever_
 @pytest.mark.parametrize("marks", ["from the options", "set later"])
 @pytest.mark.parametrize(("size", "sends"), [(1000, 0), (9000, 1)])
 def test_a_first_write_beyond_the_high_mark_is_tried_before_the_callback_returns(
-    marks: str, size: int, sends: int
+    net: Network, kernel: ScriptedKernel, marks: str, size: int, sends: int
 ) -> None:
     asked: list[int] = []
 
@@ -42,20 +41,16 @@ def test_a_first_write_beyond_the_high_mark_is_tried_before_the_callback_returns
         me.transport.write(bytes(size))
         asked.append(me.transport.socket.calls["send"])
 
-    net = Network(CountingKernel())
-    try:
-        options = ConnectionOptions(high_water=1000, low_water=0) if marks == "from the options" else None
-        near, peer = net.pair(Recorder(data_received=write), options)
-        if marks == "set later":
-            near.transport.set_write_buffer_limits(high=1000)
-        peer.send(b"go")
-        net.until(lambda: asked)
-        assert asked == [sends]
-    finally:
-        net.close()
+    options = ConnectionOptions(high_water=1000, low_water=0) if marks == "from the options" else None
+    near, peer = net.pair(Recorder(data_received=write), options)
+    if marks == "set later":
+        near.transport.set_write_buffer_limits(high=1000)
+    peer.send(b"go")
+    net.until(lambda: asked)
+    assert asked == [sends]
 
 
-class Starved(socket.socket):
+class Starved(PassingSocket):
     """A stream on a machine that has no memory left to send."""
 
     def send(self, *args: Any) -> int:
@@ -69,13 +64,13 @@ def test_a_machine_without_memory_to_send_ends_the_connection_and_is_no_mistake(
             me.transport.write(b"anything")
 
     near, peer = net.pair(Recorder(data_received=write))
-    near.transport.socket = Starved(fileno=near.transport.socket.detach())
+    near.transport.socket = Starved(near.transport.socket)
     peer.send(b"go")
     net.until(lambda: near.over)
     assert isinstance(near.ended_with, MemoryError)
 
 
-class Full(socket.socket):
+class Full(PassingSocket):
     """A stream whose peer takes nothing at all."""
 
     def send(self, *args: Any) -> int:
@@ -85,7 +80,7 @@ class Full(socket.socket):
 def test_a_write_that_was_not_begun_and_cannot_be_kept_is_left_to_the_policy(net: Network) -> None:
     options = ConnectionOptions(budget=Budget(100), overflow="close")
     near, peer = net.pair(Recorder(data_received=lambda me, _: me.transport.write(bytes(101))), options)
-    near.transport.socket = Full(fileno=near.transport.socket.detach())
+    near.transport.socket = Full(near.transport.socket)
     peer.send(b"go")
     assert net.read_to_the_end(peer) == b""  # none of it, and an ordinary end
     peer.close()

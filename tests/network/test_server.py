@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import threading
 from collections import Counter
 from typing import Any
 
@@ -15,37 +14,35 @@ from reactor.errors import ClosedError, DrainTimeoutError, OptionError, WrongThr
 from reactor.network.server import ServerState
 from tests.network.kit import (
     Network,
+    PassingSocket,
     Recorder,
     ScriptedKernel,
+    World,
     inet,
-    open_descriptors,
     port_of,
     python,
     state_of,
+    system_only,
 )
 
-
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as sock:
-            sock.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 address")
 GRACELESS = ConnectionOptions(drain_timeout=None)
+
+
+@pytest.fixture
+def ipv6(world: World) -> None:
+    """Skips a test where there is no such thing."""
+    if not world.has_ipv6():
+        pytest.skip("this machine has no IPv6 address")
+
+
+needs_ipv6 = pytest.mark.usefixtures("ipv6")
 
 
 def answers(net: Network, address: str) -> bool:
     """Whether somebody can really connect to `address`."""
-    host, _, port = address.rpartition(":")
-    family = socket.AF_INET6 if "[" in host else socket.AF_INET
-    target = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))
-    with socket.socket(family) as sock:
-        sock.settimeout(5)
-        return sock.connect_ex((target, int(port))) == 0
+    sock, code = net.call(address.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
+    sock.close()
+    return code == 0
 
 
 # --- Addresses ------------------------------------------------------------------------------------------------------
@@ -111,24 +108,23 @@ def test_an_address_in_use_is_refused_by_name(net: Network) -> None:
 def test_a_port_that_another_family_has_taken_is_tried_anew(net: Network, kernel: ScriptedKernel) -> None:
     # Two IPv4 addresses take the part of two families: the port of the first is taken at the second, once.
     kernel.names["two"] = [inet(0, "127.0.0.1"), inet(0, "127.0.0.2")]
-    rivals: list[socket.socket] = []
+    rivals: list[Any] = []
 
-    class Raced(socket.socket):
+    class Raced(PassingSocket):
         def bind(self, address: Any) -> None:
-            super().bind(address)
+            self.inner.bind(address)
             if address[0] == "127.0.0.1" and not rivals:
-                rivals.append(socket.socket())
+                rivals.append(net.raw_socket())
                 rivals[0].bind(("127.0.0.2", self.getsockname()[1]))
 
     kernel.make = Raced
     server = net.listen(Recorder, "two:0")
     assert len({port_of(one) for one in server.addresses}) == 1
     assert port_of(server.addresses[0]) != rivals[0].getsockname()[1]
-    rivals[0].close()
 
 
 def test_a_port_that_is_always_taken_is_given_up(net: Network, kernel: ScriptedKernel) -> None:
-    class Unlucky(socket.socket):
+    class Unlucky(PassingSocket):
         def bind(self, address: Any) -> None:
             raise OSError(errno.EADDRINUSE, "in use")
 
@@ -149,16 +145,17 @@ def test_a_name_that_does_not_resolve_is_said_so(net: Network, kernel: ScriptedK
 
 
 def test_a_bound_socket_can_be_given(net: Network) -> None:
-    sock = socket.socket()
+    sock = net.world.foreign_socket()
     sock.bind(("127.0.0.1", 0))
-    server = net.listen(Recorder, sock)  # type: ignore[arg-type]
+    server = net.listen(Recorder, sock)
     assert port_of(server.addresses[0]) == sock.getsockname()[1]
     assert answers(net, server.addresses[0])
-    assert not sock.getblocking()
+    assert not net.world.blocks(sock)
     server.close()
     assert sock.fileno() == -1
 
 
+@system_only("Unix addresses, which the simulation does not have")
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this machine has no Unix sockets")
 def test_a_bound_socket_of_another_family_can_be_given(net: Network, tmp_path: Any) -> None:
     near = Recorder()
@@ -189,10 +186,10 @@ def test_what_is_no_address_is_refused(net: Network) -> None:
 def test_the_backlog_is_the_kernels(net: Network, kernel: ScriptedKernel) -> None:
     asked: list[int] = []
 
-    class Listener(socket.socket):
-        def listen(self, backlog: int = 5) -> None:
+    class Listener(PassingSocket):
+        def listen(self, backlog: int) -> None:
             asked.append(backlog)
-            super().listen(backlog)
+            self.inner.listen(backlog)
 
     kernel.make = Listener
     net.listen(Recorder)
@@ -200,8 +197,7 @@ def test_the_backlog_is_the_kernels(net: Network, kernel: ScriptedKernel) -> Non
     assert asked == [socket.SOMAXCONN, 7]
 
 
-def test_listening_on_a_closed_reactor_leaves_no_socket_behind(net: Network) -> None:
-    kernel = ScriptedKernel()
+def test_listening_on_a_closed_reactor_leaves_no_socket_behind(kernel: ScriptedKernel) -> None:
     closed = Reactor(kernel=kernel)
     closed.close()
     with pytest.raises(ClosedError):
@@ -306,9 +302,7 @@ def test_a_server_is_refused_to_a_foreign_thread_and_stays_as_it_is(net: Network
         except WrongThreadError as exc:
             raised.append(exc)
 
-    thread = threading.Thread(target=use)
-    thread.start()
-    thread.join()
+    net.world.in_another_thread(use)
     assert "call_soon_threadsafe" in str(raised[0])
     assert server.state is ServerState(before)
     server.drain(5)
@@ -408,14 +402,14 @@ def test_what_is_no_protocol_is_reported_once_and_costs_that_client_only(net: Ne
 
 
 def test_a_client_that_is_gone_when_it_is_accepted_is_forgotten(net: Network, kernel: ScriptedKernel) -> None:
-    class Gone(socket.socket):
+    class Gone(PassingSocket):
         def setblocking(self, flag: bool) -> None:
             raise OSError(errno.EINVAL, "Invalid argument")
 
-    class Listener(socket.socket):
+    class Listener(PassingSocket):
         def accept(self) -> Any:
-            fd, address = self._accept()  # type: ignore[attr-defined]
-            return Gone(self.family, self.type, fileno=fd), address
+            sock, address = self.inner.accept()
+            return Gone(sock), address
 
     kernel.make = Listener
     server = net.listen(Recorder)
@@ -586,8 +580,8 @@ def test_a_deadline_that_cannot_be_is_refused(net: Network, deadline: float) -> 
     assert server.state is ServerState.LISTENING
 
 
-def test_a_reactor_that_is_closed_in_the_middle_of_a_drain_tells_nobody_that_it_was_drained() -> None:
-    net = Network()
+def test_a_reactor_that_is_closed_in_the_middle_of_a_drain_tells_nobody_that_it_was_drained(world: World) -> None:
+    net = Network(world)
     drained = Drained()
     near = Recorder()
     server = net.listen(lambda: near)
@@ -599,6 +593,7 @@ def test_a_reactor_that_is_closed_in_the_middle_of_a_drain_tells_nobody_that_it_
     assert drained.accounts == []
 
 
+@system_only("forks")
 def test_a_forked_child_closes_its_copies_and_the_parent_goes_on() -> None:
     # In a process of its own: a fork beside the threads of other tests would be a gamble.
     printed = python("""
@@ -655,10 +650,12 @@ print("well")
     assert printed == "well\n"
 
 
-def test_a_forked_child_calls_nobody_and_resets_nobody(kernel: ScriptedKernel, mute_port: int) -> None:
+def test_a_forked_child_calls_nobody_and_resets_nobody(
+    world: World, kernel: ScriptedKernel, mute_port: int
+) -> None:
     """As in the child above, but in this process: the kernel is made to say that this is a child."""
-    before = open_descriptors()
-    net = Network(kernel)
+    before = world.open_descriptors()
+    net = Network(world, kernel)
     nears = [Recorder() for _ in range(3)]  # two that are accepted, one that connects
     waiting = iter(nears)
     server = net.listen(lambda: next(waiting))
@@ -673,16 +670,18 @@ def test_a_forked_child_calls_nobody_and_resets_nobody(kernel: ScriptedKernel, m
     assert told == []
     assert peer.recv(1) == b""  # an ordinary end, because nobody else has this descriptor here
     peer.close()
-    assert open_descriptors() == before
+    assert world.open_descriptors() == before
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_waits_in_a_callback_that_forks_is_the_parents_to_send(kernel: ScriptedKernel, fails: bool) -> None:
+def test_what_waits_in_a_callback_that_forks_is_the_parents_to_send(
+    world: World, kernel: ScriptedKernel, fails: bool
+) -> None:
     """As above: from the middle of the callback on, this is the child."""
     sent: list[bytes] = []
 
-    class Watched(socket.socket):
-        def send(self, data: Any, *_: Any) -> int:
+    class Watched(PassingSocket):
+        def send(self, data: Any) -> int:
             sent.append(bytes(data))
             return len(data)
 
@@ -693,9 +692,9 @@ def test_what_waits_in_a_callback_that_forks_is_the_parents_to_send(kernel: Scri
         if fails:
             raise ValueError("in the child")
 
-    net = Network(kernel)
+    net = Network(world, kernel)
     near, peer = net.pair(Recorder(data_received=fork))
-    near.transport.socket = Watched(fileno=near.transport.socket.detach())
+    near.transport.socket = Watched(near.transport.socket)
     peer.send(b"go")
     net.reactor.run_once(5)
     assert sent == []

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
-import socket
-from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,78 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactor import ConnectionOptions
-from reactor.kernel import SystemKernel
-from tests.network.kit import BufferedRecorder, Network, Recorder
-
-
-class Surprising(socket.socket):
-    """A stream whose next calls answer with what stands in `surprises`: an errno, or how many bytes `send` takes."""
-
-    surprises: dict[str, list[int]]
-
-    def _surprise(self, call: str) -> int | None:
-        waiting = self.surprises[call]
-        if not waiting:
-            return None
-        answer = waiting.pop(0)
-        if answer < 0:
-            raise OSError(-answer, os.strerror(-answer))
-        return answer
-
-    def recv(self, *args: Any) -> bytes:
-        self._surprise("recv")
-        return super().recv(*args)
-
-    def recv_into(self, *args: Any) -> int:
-        self._surprise("recv_into")
-        return super().recv_into(*args)
-
-    def send(self, data: Any, *args: Any) -> int:
-        most = self._surprise("send")
-        return super().send(data if most is None else memoryview(data)[:most])
-
-    def shutdown(self, how: int) -> None:
-        self._surprise("shutdown")
-        super().shutdown(how)
-
-    def setsockopt(self, *args: Any) -> None:
-        if self.surprises["setsockopt"]:
-            self._surprise("setsockopt")
-        super().setsockopt(*args)
-
-
-class Listener(socket.socket):
-    def accept(self) -> tuple[socket.socket, Any]:
-        fd, address = self._accept()  # type: ignore[attr-defined]
-        sock = Surprising(self.family, self.type, self.proto, fileno=fd)
-        sock.surprises = defaultdict(list)
-        return sock, address
-
-
-class SurprisingKernel(SystemKernel):
-    """Accepted connections have surprises in store."""
-
-    def socket(self, family: int, kind: int) -> Any:
-        sock = Listener(family, kind)
-        sock.setblocking(False)
-        return sock
-
-
-@pytest.fixture
-def kernel() -> SurprisingKernel:
-    return SurprisingKernel()
+from tests.network.kit import BufferedRecorder, Network, Recorder, ScriptedKernel, World
 
 
 def surprise(near: Any, call: str, *answers: int) -> None:
     near.transport.socket.surprises[call].extend(answers)
 
 
-def plainly(net: Network) -> tuple[Any, socket.socket, str]:
+def plainly(net: Network) -> tuple[Any, Any, str]:
     near, peer = net.pair()
     return near, peer, "recv"
 
 
-def in_bulk(net: Network) -> tuple[Any, socket.socket, str]:
+def in_bulk(net: Network) -> tuple[Any, Any, str]:
     """A peer that has just sent a lot is read through the shared buffer."""
     near, peer = net.pair()
     near.transport.pause_reading()
@@ -95,19 +33,19 @@ def in_bulk(net: Network) -> tuple[Any, socket.socket, str]:
     return near, peer, "recv_into"
 
 
-def into_own_memory(net: Network) -> tuple[Any, socket.socket, str]:
+def into_own_memory(net: Network) -> tuple[Any, Any, str]:
     near, peer = net.pair(BufferedRecorder())
     return near, peer, "recv_into"
 
 
-Way = Callable[[Network], tuple[Any, socket.socket, str]]
+Way = Callable[[Network], tuple[Any, Any, str]]
 WAYS: tuple[Way, ...] = (plainly, in_bulk, into_own_memory)
 NOTHING = (errno.EAGAIN, errno.EINTR)
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("code", NOTHING)
-def test_readiness_without_input_is_no_event(net: Network, kernel: SurprisingKernel, way: Way, code: int) -> None:
+def test_readiness_without_input_is_no_event(net: Network, kernel: ScriptedKernel, way: Way, code: int) -> None:
     near, peer, call = way(net)
     surprise(near, call, -code, -code)
     net.send_all(peer, b"at last")
@@ -116,7 +54,7 @@ def test_readiness_without_input_is_no_event(net: Network, kernel: SurprisingKer
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_error_of_a_read_ends_the_connection_as_it_is(net: Network, kernel: SurprisingKernel, way: Way) -> None:
+def test_an_error_of_a_read_ends_the_connection_as_it_is(net: Network, kernel: ScriptedKernel, way: Way) -> None:
     near, peer, call = way(net)
     surprise(near, call, -errno.ETIMEDOUT)
     net.send_all(peer, b"never seen")
@@ -127,7 +65,7 @@ def test_an_error_of_a_read_ends_the_connection_as_it_is(net: Network, kernel: S
 
 
 @pytest.mark.parametrize("code", NOTHING)
-def test_readiness_without_input_does_not_end_the_draining(net: Network, kernel: SurprisingKernel, code: int) -> None:
+def test_readiness_without_input_does_not_end_the_draining(net: Network, kernel: ScriptedKernel, code: int) -> None:
     near, peer = net.pair()
     near.transport.close()
     surprise(near, "recv", -code)
@@ -142,7 +80,7 @@ def test_readiness_without_input_does_not_end_the_draining(net: Network, kernel:
 @pytest.mark.parametrize("where", ["callback", "outside"])
 @pytest.mark.parametrize("answers", [(-errno.EAGAIN,), (-errno.EINTR,), (3,), (1, -errno.EAGAIN, 1)])
 def test_what_a_send_does_not_take_leaves_later_and_in_order(
-    net: Network, kernel: SurprisingKernel, where: str, answers: tuple[int, ...]
+    net: Network, kernel: ScriptedKernel, where: str, answers: tuple[int, ...]
 ) -> None:
     near, peer = net.pair(Recorder(data_received=lambda me, data: me.transport.write(b"some words")))
     surprise(near, "send", *answers)
@@ -156,7 +94,7 @@ def test_what_a_send_does_not_take_leaves_later_and_in_order(
 
 
 @pytest.mark.parametrize("where", ["callback", "callback, twice", "outside"])
-def test_an_error_of_a_send_ends_the_connection_as_it_is(net: Network, kernel: SurprisingKernel, where: str) -> None:
+def test_an_error_of_a_send_ends_the_connection_as_it_is(net: Network, kernel: ScriptedKernel, where: str) -> None:
     def answer(me: Any, _: bytes) -> None:
         me.transport.write(b"x")
         if where == "callback, twice":
@@ -175,7 +113,7 @@ def test_an_error_of_a_send_ends_the_connection_as_it_is(net: Network, kernel: S
 
 @pytest.mark.parametrize("how", ["write_eof", "close"])
 def test_an_error_of_the_shutdown_ends_the_connection_with_its_cause(
-    net: Network, kernel: SurprisingKernel, how: str
+    net: Network, kernel: ScriptedKernel, how: str
 ) -> None:
     near, _peer = net.pair()
     surprise(near, "shutdown", -errno.ENOTCONN)
@@ -186,7 +124,7 @@ def test_an_error_of_the_shutdown_ends_the_connection_with_its_cause(
     near.check()
 
 
-def test_an_abort_ends_a_connection_whose_socket_cannot_be_told(net: Network, kernel: SurprisingKernel) -> None:
+def test_an_abort_ends_a_connection_whose_socket_cannot_be_told(net: Network, kernel: ScriptedKernel) -> None:
     near, _peer = net.pair()
     surprise(near, "setsockopt", -errno.EINVAL)
     near.transport.abort()
@@ -202,9 +140,10 @@ def test_an_abort_ends_a_connection_whose_socket_cannot_be_told(net: Network, ke
 )
 @settings(max_examples=60)
 def test_whatever_the_kernel_takes_the_peer_gets_every_byte_in_order(
-    writes: list[bytes], takes: list[int], where: list[str], high: int
+    new_world: Callable[[], World], writes: list[bytes], takes: list[int], where: list[str], high: int
 ) -> None:
-    net = Network(SurprisingKernel())
+    world = new_world()
+    net = Network(world, ScriptedKernel(world.kernel))
     try:
         pending: list[bytes] = []
 
@@ -233,5 +172,6 @@ def test_whatever_the_kernel_takes_the_peer_gets_every_byte_in_order(
         near.check()
     finally:
         net.close()
+        world.close()
 
 

@@ -8,12 +8,7 @@ from typing import Any
 import pytest
 
 from reactor import ConnectionOptions
-from tests.network.kit import CountingKernel, Network, Recorder
-
-
-@pytest.fixture
-def kernel() -> CountingKernel:
-    return CountingKernel()
+from tests.network.kit import Network, Recorder, ScriptedKernel
 
 
 def calls_of(near: Any) -> Counter[str]:
@@ -23,7 +18,7 @@ def calls_of(near: Any) -> Counter[str]:
     return calls
 
 
-def test_an_echo_costs_one_recv_and_one_send(net: Network, kernel: CountingKernel) -> None:
+def test_an_echo_costs_one_recv_and_one_send(net: Network, kernel: ScriptedKernel) -> None:
     near, peer = net.pair(Recorder(data_received=lambda me, data: me.transport.write(data)))
     calls = calls_of(near)
     for number in range(10):
@@ -32,7 +27,7 @@ def test_an_echo_costs_one_recv_and_one_send(net: Network, kernel: CountingKerne
         assert calls == {"recv": number + 1, "send": number + 1}
 
 
-def test_a_hundred_writes_in_one_callback_leave_in_one_send(net: Network, kernel: CountingKernel) -> None:
+def test_a_hundred_writes_in_one_callback_leave_in_one_send(net: Network, kernel: ScriptedKernel) -> None:
     def answer(me: Any, _: bytes) -> None:
         for number in range(100):
             me.transport.write(b"%03d" % number)
@@ -44,7 +39,7 @@ def test_a_hundred_writes_in_one_callback_leave_in_one_send(net: Network, kernel
     assert calls == {"recv": 1, "send": 1}
 
 
-def test_writes_to_another_connection_leave_at_the_ticks_end_in_one_send(net: Network, kernel: CountingKernel) -> None:
+def test_writes_to_another_connection_leave_at_the_ticks_end_in_one_send(net: Network, kernel: ScriptedKernel) -> None:
     other, other_peer = net.pair()
     seen: list[int] = []
 
@@ -63,7 +58,7 @@ def test_writes_to_another_connection_leave_at_the_ticks_end_in_one_send(net: Ne
     assert net.read(other_peer, 40) == b"news" * 10
 
 
-def test_a_broadcast_costs_one_send_for_each_connection(net: Network, kernel: CountingKernel) -> None:
+def test_a_broadcast_costs_one_send_for_each_connection(net: Network, kernel: ScriptedKernel) -> None:
     pairs = [net.pair() for _ in range(5)]
     counts = [calls_of(near) for near, _ in pairs]
 
@@ -78,7 +73,7 @@ def test_a_broadcast_costs_one_send_for_each_connection(net: Network, kernel: Co
     assert [calls["send"] for calls in counts] == [1] * 5
 
 
-def test_outside_a_tick_a_write_is_sent_at_once(net: Network, kernel: CountingKernel) -> None:
+def test_outside_a_tick_a_write_is_sent_at_once(net: Network, kernel: ScriptedKernel) -> None:
     near, peer = net.pair()
     calls = calls_of(near)
     near.transport.write(b"now")
@@ -89,7 +84,7 @@ def test_outside_a_tick_a_write_is_sent_at_once(net: Network, kernel: CountingKe
     assert peer.recv(10) == b"and now"
 
 
-def test_a_refusal_is_not_asked_again_until_the_socket_is_writable(net: Network, kernel: CountingKernel) -> None:
+def test_a_refusal_is_not_asked_again_until_the_socket_is_writable(net: Network, kernel: ScriptedKernel) -> None:
     near, _peer = net.clogged()
     calls = calls_of(near)
     for _ in range(20):
@@ -98,7 +93,7 @@ def test_a_refusal_is_not_asked_again_until_the_socket_is_writable(net: Network,
     assert calls["send"] == 0
 
 
-def test_beyond_the_high_mark_a_callback_asks_the_kernel_at_once(net: Network, kernel: CountingKernel) -> None:
+def test_beyond_the_high_mark_a_callback_asks_the_kernel_at_once(net: Network, kernel: ScriptedKernel) -> None:
     seen: list[tuple[int, int]] = []
 
     def answer(me: Any, _: bytes) -> None:
@@ -119,7 +114,7 @@ def test_beyond_the_high_mark_a_callback_asks_the_kernel_at_once(net: Network, k
 
 
 @pytest.mark.parametrize("where", ["outside", "callback"])
-def test_a_last_word_and_the_end_cost_one_send(net: Network, kernel: CountingKernel, where: str) -> None:
+def test_a_last_word_and_the_end_cost_one_send(net: Network, kernel: ScriptedKernel, where: str) -> None:
     def leave(me: Any, _: object = None) -> None:
         me.transport.write(b"good")
         me.transport.write(b"bye")
@@ -135,7 +130,7 @@ def test_a_last_word_and_the_end_cost_one_send(net: Network, kernel: CountingKer
     assert calls["send"] == 1
 
 
-def test_one_readiness_is_one_read_however_much_there_is(net: Network, kernel: CountingKernel) -> None:
+def test_one_readiness_is_one_read_however_much_there_is(net: Network, kernel: ScriptedKernel) -> None:
     near, peer = net.pair()
     calls = calls_of(near)
     while True:
@@ -149,7 +144,7 @@ def test_one_readiness_is_one_read_however_much_there_is(net: Network, kernel: C
 
 
 def test_a_peer_that_sends_much_is_read_in_large_pieces_and_then_in_small_ones_again(
-    net: Network, kernel: CountingKernel
+    net: Network, kernel: ScriptedKernel
 ) -> None:
     sizes: list[int] = []
     near, peer = net.pair(Recorder(data_received=lambda me, data: sizes.append(len(data))))
