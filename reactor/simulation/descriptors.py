@@ -217,7 +217,9 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
     # --- What the files tell it -------------------------------------------------------------------------------------
 
     def candidate(self, number: int) -> None:
-        """`number` may be ready."""
+        """`number` may be ready. If so, it takes its place in the order in which things became ready, as with epoll."""
+        if not self._mask(number):
+            return
         self._candidates[number] = None
         if self.wanted is not None:
             self.wanted()
