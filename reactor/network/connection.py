@@ -278,7 +278,7 @@ class Connection(Transport):
         if state is State.CLOSED:
             self._release(reset=event is Event.ABORT)
             return
-        if state is State.ENDED or state is State.DRAINING:
+        if state is State.ENDED or (state is State.DRAINING and before is not State.ENDED):  # our FIN, once
             try:
                 self.socket.shutdown(socket.SHUT_WR)
             except OSError:  # ENOTCONN: the peer has reset it meanwhile

@@ -37,6 +37,8 @@ class Watching(Protocol):
     clock: Clock
     descriptors: Descriptors
     selectors: list[SimulatedSelector]
+    ended: str | None
+    """How its program came to its end; `None`: it runs."""
 
     @property
     def faults(self) -> Faults | None:

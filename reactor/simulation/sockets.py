@@ -369,8 +369,9 @@ class SimulatedSocket(OpenFile):
     def _enter(self, call: str, *details: object) -> Serving:
         """At the beginning of each call: the descriptor must be open, and its host alive."""
         kernel = self._kernel
-        if self._fd < 0:
+        if kernel.ended is not None:
             kernel.check_up()
+        if self._fd < 0:
             raise os_error(errno.EBADF)
         return kernel
 

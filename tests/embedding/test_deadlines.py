@@ -8,18 +8,20 @@ from reactor import Reactor
 from reactor.errors import OptionError
 from reactor.kernel import SystemKernel
 from tests.loop.kit import READ, SELECTORS, Log, ScriptedKernel
+from tests.loop.worlds import WITHOUT_DESCRIPTOR
 
 
-def test_nothing_is_due_when_there_is_nothing(scripted: Reactor) -> None:
-    assert scripted.next_deadline() is None
+def test_nothing_is_due_when_there_is_nothing(reactor: Reactor) -> None:
+    assert reactor.next_deadline() is None
 
 
-def test_the_next_deadline_is_the_earliest_timers(scripted: Reactor) -> None:
-    scripted.call_later(5, list)
-    sooner = scripted.call_later(2, list)
-    assert scripted.next_deadline() == 1002.0
+def test_the_next_deadline_is_the_earliest_timers(reactor: Reactor) -> None:
+    now = reactor.time()
+    reactor.call_at(now + 5, list)
+    sooner = reactor.call_at(now + 2, list)
+    assert reactor.next_deadline() == now + 2
     sooner.cancel()
-    assert scripted.next_deadline() == 1005.0
+    assert reactor.next_deadline() == now + 5
 
 
 def test_the_deadline_is_now_when_something_is_ready_to_be_called(scripted: Reactor, kernel: ScriptedKernel) -> None:
@@ -37,19 +39,18 @@ def test_a_newcomer_of_this_tick_makes_the_next_one_due_now(scripted: Reactor, k
     assert scripted.next_deadline() is None
 
 
-def test_the_hook_is_told_of_what_is_due_earlier_and_of_nothing_else(scripted: Reactor) -> None:
+def test_the_hook_is_told_of_what_is_due_earlier_and_of_nothing_else(reactor: Reactor) -> None:
     told = Log()
-    scripted.set_deadline_hook(told.append)
-    assert scripted.next_deadline() is None
-    scripted.call_later(5, list)
-    scripted.call_later(7, list)
-    scripted.call_later(3, list)
-    scripted.call_later(4, list)
-    assert told == [1005.0, 1003.0]
-    assert scripted.next_deadline() == 1003.0
-    scripted.call_later(3.5, list)
-    scripted.call_at(1002, list)
-    assert told == [1005.0, 1003.0, 1002]
+    now = reactor.time()
+    reactor.set_deadline_hook(told.append)
+    assert reactor.next_deadline() is None
+    for delay in (5, 7, 3, 4):
+        reactor.call_at(now + delay, list)
+    assert told == [now + 5, now + 3]
+    assert reactor.next_deadline() == now + 3
+    reactor.call_at(now + 3.5, list)
+    reactor.call_at(now + 2, list)
+    assert told == [now + 5, now + 3, now + 2]
 
 
 def test_the_hook_is_told_now_for_a_callback(scripted: Reactor, kernel: ScriptedKernel) -> None:
@@ -64,20 +65,20 @@ def test_the_hook_is_told_now_for_a_callback(scripted: Reactor, kernel: Scripted
     assert told == [1001.0]
 
 
-def test_the_hook_is_not_called_inside_a_tick(scripted: Reactor) -> None:
+def test_the_hook_is_not_called_inside_a_tick(reactor: Reactor) -> None:
     told = Log()
-    scripted.call_soon(lambda: (scripted.call_soon(list), scripted.call_later(1, list)))
-    scripted.set_deadline_hook(told.append)
-    scripted.next_deadline()
-    scripted.run_once(0)
+    reactor.call_soon(lambda: (reactor.call_soon(list), reactor.call_later(1, list)))
+    reactor.set_deadline_hook(told.append)
+    reactor.next_deadline()
+    reactor.run_once(0)
     assert told == []
 
 
-def test_a_hook_can_be_taken_away(scripted: Reactor) -> None:
+def test_a_hook_can_be_taken_away(reactor: Reactor) -> None:
     told = Log()
-    scripted.set_deadline_hook(told.append)
-    scripted.set_deadline_hook(None)
-    scripted.call_soon(list)
+    reactor.set_deadline_hook(told.append)
+    reactor.set_deadline_hook(None)
+    reactor.call_soon(list)
     assert told == []
 
 
@@ -98,7 +99,7 @@ def test_a_tick_can_be_taken_in_two_halves(scripted: Reactor, kernel: ScriptedKe
 @pytest.mark.parametrize("name", SELECTORS)
 def test_a_reactor_has_a_descriptor_where_its_selector_has_one(name: str) -> None:
     with Reactor(kernel=SystemKernel(SELECTORS[name])) as reactor:
-        if name in ("poll", "select"):
+        if name in WITHOUT_DESCRIPTOR:
             with pytest.raises(OptionError, match=r"wait\(\) in a thread"):
                 reactor.fileno()
         else:

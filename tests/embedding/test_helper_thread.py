@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import queue
 import select
 import selectors
@@ -16,7 +15,10 @@ from reactor import Reactor
 from reactor.kernel import SystemKernel
 from reactor.loop import Phase
 from reactor.loop.readiness import Events
-from tests.loop.kit import Log, a_pipe, in_turn
+from tests.loop.kit import Log, in_turn
+from tests.loop.worlds import World, system_only
+
+pytestmark = system_only("a thread that waits in the selector while another one works")
 
 
 class Helper:
@@ -57,12 +59,12 @@ class Helper:
         self._thread.join(30)
 
 
-def test_what_becomes_ready_ends_the_wait(reactor: Reactor) -> None:
+def test_what_becomes_ready_ends_the_wait(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing), Helper(reactor) as helper:
-        reactor.add_reader(reading, lambda: log.append(os.read(reading, 1)))
+    with world.pipe() as (reading, writing), Helper(reactor) as helper:
+        reactor.add_reader(reading, lambda: log.append(reading.recv(1)))
         helper.start()
-        os.write(writing, b"x")
+        writing.send(b"x")
         helper.finish()
         reactor.remove_reader(reading)
     assert log == [b"x"]
@@ -104,12 +106,12 @@ def test_a_timer_ends_a_wait_that_would_oversleep_it(reactor: Reactor) -> None:
     assert log == ["fired"]
 
 
-def test_a_reader_added_meanwhile_is_heard(reactor: Reactor) -> None:
+def test_a_reader_added_meanwhile_is_heard(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing), Helper(reactor) as helper:
-        os.write(writing, b"x")
+    with world.pipe() as (reading, writing), Helper(reactor) as helper:
+        writing.send(b"x")
         helper.start()
-        reactor.add_reader(reading, lambda: log.append(os.read(reading, 1)))
+        reactor.add_reader(reading, lambda: log.append(reading.recv(1)))
         helper.finish()
         while not log:  # a selector that is not live was only woken, and sees it in the next wait
             helper.tick(10_000)
@@ -131,13 +133,13 @@ def test_a_writer_added_meanwhile_is_heard(reactor: Reactor) -> None:
     assert log == ["write"]
 
 
-def test_a_reader_withdrawn_meanwhile_gets_nothing(reactor: Reactor) -> None:
+def test_a_reader_withdrawn_meanwhile_gets_nothing(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing), Helper(reactor) as helper:
+    with world.pipe() as (reading, writing), Helper(reactor) as helper:
         reactor.add_reader(reading, log("stale"))
         helper.start()
         assert reactor.remove_reader(reading)
-        os.write(writing, b"x")
+        writing.send(b"x")
         reactor.call_soon(log("called"))
         helper.finish()
         while "called" not in log:
@@ -232,18 +234,18 @@ def test_a_wait_before_the_first_tick_does_not_make_the_helper_the_owner(reactor
     assert log == ["called"]
 
 
-def test_a_whole_program_runs_with_a_helper(reactor: Reactor) -> None:
+def test_a_whole_program_runs_with_a_helper(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing), Helper(reactor) as helper:
+    with world.pipe() as (reading, writing), Helper(reactor) as helper:
 
         def read() -> None:
-            log.append(os.read(reading, 1))
+            log.append(reading.recv(1))
             if len(log) == 5:
                 reactor.remove_reader(reading)
 
         reactor.add_reader(reading, read)
         for n in range(5):
-            reactor.call_later(n / 1000, os.write, writing, b"%d" % n)
+            reactor.call_later(n / 1000, writing.send, b"%d" % n)
         while reactor.alive():
             deadline = reactor.next_deadline()
             helper.tick(None if deadline is None else max(0, deadline - reactor.time()))

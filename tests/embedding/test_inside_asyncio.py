@@ -15,6 +15,9 @@ import pytest
 from reactor import Protocol, Reactor, connect, listen
 from reactor.loop import Phase
 from tests.loop.kit import Errors, Log, a_pipe, in_turn
+from tests.loop.worlds import system_only
+
+pytestmark = system_only("asyncio sleeps in a selector of its own")
 
 Scenario = Callable[[Reactor, "Host"], Awaitable[None]]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -10,29 +9,36 @@ from contextlib import contextmanager
 from typing import Any
 
 from reactor import Protocol, Reactor, connect, listen
-from tests.loop.kit import Log, a_pipe
+from tests.loop.kit import Log
+from tests.loop.worlds import World, system_only
 
 
-def test_two_reactors_in_one_thread_take_turns() -> None:
+def two_reactors(world: World) -> tuple[Reactor, Reactor]:
+    return Reactor(kernel=world.kernel), Reactor(kernel=world.kernel)
+
+
+def test_two_reactors_in_one_thread_take_turns(world: World) -> None:
     log = Log()
-    with Reactor() as one, Reactor() as two, a_pipe() as (reading, writing):
+    one, two = two_reactors(world)
+    with one, two, world.pipe() as (reading, writing):
 
         def read() -> None:
-            log.append(os.read(reading, 1).decode())
+            log.append(reading.recv(1).decode())
             two.remove_reader(reading)
 
-        one.call_soon(os.write, writing, b"x")
+        one.call_soon(writing.send, b"x")
         one.call_later(0.001, log.append, "timer of one")
         two.add_reader(reading, read)
         while one.alive() or two.alive():
-            one.run_once(0)
-            two.run_once(0)
+            one.run_once(0.001)
+            two.run_once(0.001)
     assert log in (["x", "timer of one"], ["timer of one", "x"])
 
 
-def test_one_reactor_can_run_inside_a_callback_of_another() -> None:
+def test_one_reactor_can_run_inside_a_callback_of_another(world: World) -> None:
     log = Log()
-    with Reactor() as outer, Reactor() as inner:
+    outer, inner = two_reactors(world)
+    with outer, inner:
         inner.call_soon(log("inner"))
         inner.call_later(0.001, outer.call_soon, log("outer, from the inner one"))
         outer.call_soon(inner.run)
@@ -49,7 +55,7 @@ class Echo(Protocol):
         self.transport.write(data)
 
 
-def test_a_server_and_its_client_can_have_a_reactor_each() -> None:
+def test_a_server_and_its_client_can_have_a_reactor_each(world: World) -> None:
     class Client(Protocol):
         def connection_made(self, transport: Any) -> None:
             self.transport = transport
@@ -60,12 +66,13 @@ def test_a_server_and_its_client_can_have_a_reactor_each() -> None:
             self.transport.close()
 
     log = Log()
-    with Reactor() as here, Reactor() as there:
+    here, there = two_reactors(world)
+    with here, there:
         server = listen(here, Echo, "127.0.0.1:0")
         connect(there, Client, server.addresses[0])
         while there.alive():
-            here.run_once(0)
-            there.run_once(0)
+            here.run_once(0.001)
+            there.run_once(0.001)
     assert log == [b"ping"]
 
 
@@ -89,6 +96,7 @@ def in_the_background() -> Iterator[Reactor]:
         assert not thread.is_alive()
 
 
+@system_only("a loop in a thread of its own")
 def test_a_reactor_in_the_background_is_driven_from_the_main_thread() -> None:
     answers: queue.Queue[Any] = queue.Queue()
     with in_the_background() as reactor:
@@ -99,6 +107,7 @@ def test_a_reactor_in_the_background_is_driven_from_the_main_thread() -> None:
         assert answers.get(timeout=30) != threading.get_ident()
 
 
+@system_only("a loop in a thread of its own")
 def test_a_server_in_the_background_is_started_and_asked_from_the_main_thread() -> None:
     answers: queue.Queue[Any] = queue.Queue()
     with in_the_background() as reactor:
@@ -121,6 +130,7 @@ def test_a_server_in_the_background_is_started_and_asked_from_the_main_thread() 
         reactor.call_soon_threadsafe(server.close)
 
 
+@system_only("a loop in a thread of its own")
 def test_each_thread_can_have_its_own() -> None:
     log: queue.Queue[int] = queue.Queue()
     together = threading.Barrier(4)

@@ -16,13 +16,13 @@ def fail(message: str = "broken") -> None:
     raise ValueError(message)
 
 
-def test_an_error_is_reported_once_with_its_context_and_the_rest_goes_on(scripted: Reactor) -> None:
-    errors = Errors(scripted)
+def test_an_error_is_reported_once_with_its_context_and_the_rest_goes_on(reactor: Reactor) -> None:
+    errors = Errors(reactor)
     log = Log()
-    scripted.call_soon(log("before"))
-    scripted.call_soon(fail)
-    scripted.call_soon(log("after"))
-    scripted.run()
+    reactor.call_soon(log("before"))
+    reactor.call_soon(fail)
+    reactor.call_soon(log("after"))
+    reactor.run()
     assert log == ["before", "after"]
     assert [str(error) for error in errors] == ["broken"]
     assert errors.contexts[0]["callback"] is fail
@@ -30,16 +30,16 @@ def test_an_error_is_reported_once_with_its_context_and_the_rest_goes_on(scripte
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, StopIteration, RuntimeError])
-def test_no_error_of_a_callback_ends_the_loop(scripted: Reactor, error: type[BaseException]) -> None:
-    errors = Errors(scripted)
+def test_no_error_of_a_callback_ends_the_loop(reactor: Reactor, error: type[BaseException]) -> None:
+    errors = Errors(reactor)
     log = Log()
 
     def raise_it() -> None:
         raise error
 
-    scripted.call_soon(raise_it)
-    scripted.call_soon(log("after"))
-    scripted.run()
+    reactor.call_soon(raise_it)
+    reactor.call_soon(log("after"))
+    reactor.run()
     assert [type(seen) for seen in errors] == [error]
     assert log == ["after"]
 
@@ -112,10 +112,10 @@ def test_an_interrupt_leaves_the_reactor_ready_to_run_again(reactor: Reactor) ->
 
 
 def test_without_a_handler_errors_go_to_the_log_called_reactor(
-    scripted: Reactor, caplog: pytest.LogCaptureFixture
+    reactor: Reactor, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scripted.call_soon(fail, "to the log")
-    scripted.run()
+    reactor.call_soon(fail, "to the log")
+    reactor.run()
     [record] = caplog.records
     assert record.name == "reactor"
     assert record.levelno == logging.ERROR
@@ -124,64 +124,64 @@ def test_without_a_handler_errors_go_to_the_log_called_reactor(
     assert str(record.exc_info[1]) == "to the log"
 
 
-def test_a_handler_can_be_taken_away_again(scripted: Reactor, caplog: pytest.LogCaptureFixture) -> None:
-    errors = Errors(scripted)
-    scripted.set_exception_handler(None)
-    scripted.call_soon(fail)
-    scripted.run()
+def test_a_handler_can_be_taken_away_again(reactor: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+    errors = Errors(reactor)
+    reactor.set_exception_handler(None)
+    reactor.call_soon(fail)
+    reactor.run()
     assert errors == []
     assert len(caplog.records) == 1
 
 
-def test_a_raising_exception_handler_loses_neither_error(scripted: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_raising_exception_handler_loses_neither_error(reactor: Reactor, caplog: pytest.LogCaptureFixture) -> None:
     def broken_handler(reactor: Reactor, context: dict[str, Any]) -> None:
         raise LookupError("handler")
 
     log = Log()
-    scripted.set_exception_handler(broken_handler)
-    scripted.call_soon(fail)
-    scripted.call_soon(log("after"))
-    scripted.run()
+    reactor.set_exception_handler(broken_handler)
+    reactor.call_soon(fail)
+    reactor.call_soon(log("after"))
+    reactor.run()
     assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["broken", "handler"]
     assert log == ["after"]
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit])
 def test_no_error_of_the_exception_handler_ends_the_loop(
-    scripted: Reactor, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+    reactor: Reactor, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     def broken_handler(reactor: Reactor, context: dict[str, Any]) -> None:
         raise error
 
     log = Log()
-    scripted.set_exception_handler(broken_handler)
-    scripted.call_soon(fail)
-    scripted.call_soon(log("after"))
-    scripted.run()
+    reactor.set_exception_handler(broken_handler)
+    reactor.call_soon(fail)
+    reactor.call_soon(log("after"))
+    reactor.run()
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ValueError, error]
     assert log == ["after"]
 
 
-def test_a_report_needs_no_message(scripted: Reactor, caplog: pytest.LogCaptureFixture) -> None:
-    scripted.call_exception_handler({"exception": ValueError("broken"), "where": "here"})
+def test_a_report_needs_no_message(reactor: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+    reactor.call_exception_handler({"exception": ValueError("broken"), "where": "here"})
     [record] = caplog.records
     assert record.getMessage() == "unhandled error\n  where: 'here'"
     assert record.exc_info and str(record.exc_info[1]) == "broken"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_in_the_exception_handler_goes_through(scripted: Reactor, error: type[BaseException]) -> None:
+def test_an_interrupt_in_the_exception_handler_goes_through(reactor: Reactor, error: type[BaseException]) -> None:
     def handler(reactor: Reactor, context: dict[str, Any]) -> None:
         raise error
 
-    scripted.set_exception_handler(handler)
-    scripted.call_soon(fail)
+    reactor.set_exception_handler(handler)
+    reactor.call_soon(fail)
     with pytest.raises(error):
-        scripted.run()
+        reactor.run()
 
 
 def test_a_callback_whose_repr_is_broken_is_reported_all_the_same(
-    scripted: Reactor, caplog: pytest.LogCaptureFixture
+    reactor: Reactor, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken:
         def __repr__(self) -> str:
@@ -191,9 +191,9 @@ def test_a_callback_whose_repr_is_broken_is_reported_all_the_same(
             fail("at work")
 
     log = Log()
-    scripted.call_soon(Broken().work)
-    scripted.call_soon(log("after"))
-    scripted.run()
+    reactor.call_soon(Broken().work)
+    reactor.call_soon(log("after"))
+    reactor.run()
     assert log == ["after"]
     [record] = caplog.records
     assert record.exc_info is not None
@@ -201,8 +201,8 @@ def test_a_callback_whose_repr_is_broken_is_reported_all_the_same(
     assert "AttributeError" in record.getMessage()
 
 
-def test_a_report_needs_no_exception(scripted: Reactor, caplog: pytest.LogCaptureFixture) -> None:
-    scripted.call_exception_handler({"message": "something is odd", "source": "here"})
+def test_a_report_needs_no_exception(reactor: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+    reactor.call_exception_handler({"message": "something is odd", "source": "here"})
     [record] = caplog.records
     assert record.getMessage() == "something is odd\n  source: 'here'"
     assert not record.exc_info

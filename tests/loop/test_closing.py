@@ -1,21 +1,16 @@
 from __future__ import annotations
 
 import gc
-import os
-import socket
-import threading
 import weakref
 from typing import Any
 
 import pytest
 
 from reactor import Reactor
-from reactor.kernel import SystemKernel
 from reactor.loop import Phase
-from tests.loop.kit import SELECTORS, Errors, Log, a_pipe, open_descriptors
+from tests.loop.kit import Errors, Log, in_turn
 from tests.loop.test_running import Something
-
-has_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc here")
+from tests.loop.worlds import World
 
 
 def test_close_can_be_called_twice(reactor: Reactor) -> None:
@@ -73,10 +68,10 @@ def test_an_interrupt_in_a_last_callback_goes_through_and_close_can_be_called_ag
     assert reactor.phase is Phase.CLOSED
 
 
-def test_nothing_is_called_after_close(reactor: Reactor) -> None:
+def test_nothing_is_called_after_close(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing):
-        os.write(writing, b"x")
+    with world.pipe() as (reading, writing):
+        writing.send(b"x")
         reactor.add_reader(reading, log("reader"))
         reactor.call_soon(log("callback"))
         reactor.call_later(0, log("timer"))
@@ -86,26 +81,19 @@ def test_nothing_is_called_after_close(reactor: Reactor) -> None:
     assert not reactor.alive()
 
 
-@has_proc
-@pytest.mark.parametrize("selector", SELECTORS)
 @pytest.mark.parametrize("ran", [False, True])
 def test_close_with_everything_left_leaves_no_descriptor_and_without_the_collector_no_object(
-    selector: str, ran: bool
+    world: World, ran: bool
 ) -> None:
     class Load:
         def work(self, *_: Any) -> None: ...
 
     def use() -> list[weakref.ref[Any]]:
-        reactor = Reactor(kernel=SystemKernel(SELECTORS[selector]))
+        reactor = Reactor(kernel=world.kernel)
         loads = [Load() for _ in range(9)]
-        started, go = threading.Event(), threading.Event()
-
-        def block() -> None:
-            started.set()
-            go.wait()
-
-        before = set(threading.enumerate())
-        with a_pipe() as (reading, writing), socket.socket() as sock:
+        log = Log()
+        gate = world.gate()
+        with world.pipe() as (reading, writing), world.pair() as (sock, _):
             reactor.add_reader(reading, loads[0].work)
             reactor.add_writer(writing, loads[1].work, loads[1])
             if ran:
@@ -115,15 +103,14 @@ def test_close_with_everything_left_leaves_no_descriptor_and_without_the_collect
             every = reactor.call_every(100, loads[4].work, loads[4])
             reactor.call_soon(loads[5].work)
             reactor.call_at_tick_end(loads[6].work)
-            job = reactor.run_in_executor(loads[7].work, block)
-            started.wait()
-            [worker] = set(threading.enumerate()) - before
+            job = reactor.run_in_executor(loads[7].work, in_turn(log("started"), gate.wait))
+            world.until(lambda: log == ["started"])
             reactor.set_deadline_hook(loads[8].work)
             reactor.set_exception_handler(lambda _, context: reactor.stop())
             reactor.shared["something"] = sock
             reactor.close()
-            go.set()
-            worker.join()
+            gate.open()
+            world.let_workers_end()
         assert kept.cancelled()
         assert job.cancelled()
         del every
@@ -132,20 +119,22 @@ def test_close_with_everything_left_leaves_no_descriptor_and_without_the_collect
     gc.collect()
     gc.disable()
     try:
-        descriptors = open_descriptors()
+        descriptors = world.open_descriptors()
         references = use()
         assert [reference() for reference in references] == [None] * len(references)
-        assert open_descriptors() == descriptors
+        assert world.open_descriptors() == descriptors
     finally:
         gc.enable()
 
 
-@has_proc
-def test_a_reactor_that_could_not_be_made_leaves_no_descriptor() -> None:
+def test_a_reactor_that_could_not_be_made_leaves_no_descriptor(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_selector() -> Any:
         raise OSError("no descriptors left")
 
-    descriptors = open_descriptors()
+    descriptors = world.open_descriptors()
+    monkeypatch.setattr(world.kernel, "selector", no_selector)
     with pytest.raises(OSError, match="no descriptors left"):
-        Reactor(kernel=SystemKernel(no_selector))
-    assert open_descriptors() == descriptors
+        Reactor(kernel=world.kernel)
+    assert world.open_descriptors() == descriptors

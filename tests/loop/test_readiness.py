@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import selectors
 import socket
 import sys
@@ -12,32 +11,32 @@ import pytest
 
 from reactor import Reactor
 from reactor.errors import OptionError
-from reactor.kernel import SystemKernel
 from reactor.loop.readiness import Readiness
-from tests.loop.kit import Log, a_pipe
+from tests.loop.kit import Log
+from tests.loop.worlds import World, system_only
 
 
-def test_a_pipe_is_read_when_it_is_readable(reactor: Reactor) -> None:
-    with a_pipe() as (reading, writing):
+def test_a_pipe_is_read_when_it_is_readable(world: World, reactor: Reactor) -> None:
+    with world.pipe() as (reading, writing):
         got: list[bytes] = []
 
         def read() -> None:
-            got.append(os.read(reading, 100))
+            got.append(reading.recv(100))
             reactor.remove_reader(reading)
 
         reactor.add_reader(reading, read)
         reactor.run_once(0)
         assert got == []
-        os.write(writing, b"hello")
+        writing.send(b"hello")
         reactor.run()
         assert got == [b"hello"]
 
 
-def test_a_pipe_is_written_when_it_is_writable(reactor: Reactor) -> None:
-    with a_pipe() as (reading, writing):
+def test_a_pipe_is_written_when_it_is_writable(world: World, reactor: Reactor) -> None:
+    with world.pipe() as (reading, writing):
         try:
             while True:
-                os.write(writing, bytes(4096))
+                writing.send(bytes(4096))
         except BlockingIOError:
             pass
         log = Log()
@@ -46,7 +45,7 @@ def test_a_pipe_is_written_when_it_is_writable(reactor: Reactor) -> None:
         assert log == []
         while True:
             try:
-                os.read(reading, 65536)
+                reading.recv(65536)
             except BlockingIOError:
                 break
         reactor.run_once()
@@ -54,10 +53,9 @@ def test_a_pipe_is_written_when_it_is_writable(reactor: Reactor) -> None:
         reactor.remove_writer(writing)
 
 
-def test_a_socket_is_given_as_it_is_or_by_number(reactor: Reactor) -> None:
+def test_a_socket_is_given_as_it_is_or_by_number(world: World, reactor: Reactor) -> None:
     log = Log()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with world.pair() as (ours, theirs):
         reactor.add_writer(ours, log.append, "object")
         reactor.run_once()
         assert reactor.remove_writer(ours.fileno())
@@ -68,10 +66,9 @@ def test_a_socket_is_given_as_it_is_or_by_number(reactor: Reactor) -> None:
         assert log == ["object", "number"]
 
 
-def test_both_directions_of_one_descriptor_are_independent(reactor: Reactor) -> None:
+def test_both_directions_of_one_descriptor_are_independent(world: World, reactor: Reactor) -> None:
     log = Log()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with world.pair() as (ours, theirs):
         theirs.send(b"x")
         reactor.add_reader(ours, log("read"))
         reactor.add_writer(ours, log("write"))
@@ -87,11 +84,11 @@ def test_both_directions_of_one_descriptor_are_independent(reactor: Reactor) -> 
         assert len(log) == 3
 
 
-def test_readiness_is_reported_as_long_as_it_lasts(reactor: Reactor) -> None:
-    with a_pipe() as (reading, writing):
+def test_readiness_is_reported_as_long_as_it_lasts(world: World, reactor: Reactor) -> None:
+    with world.pipe() as (reading, writing):
         got: list[bytes] = []
-        os.write(writing, b"abc")
-        reactor.add_reader(reading, lambda: got.append(os.read(reading, 1)))
+        writing.send(b"abc")
+        reactor.add_reader(reading, lambda: got.append(reading.recv(1)))
         for _ in range(3):
             reactor.run_once()
         reactor.run_once(0)
@@ -99,10 +96,10 @@ def test_readiness_is_reported_as_long_as_it_lasts(reactor: Reactor) -> None:
         reactor.remove_reader(reading)
 
 
-def test_add_reader_replaces_the_callback(reactor: Reactor) -> None:
+def test_add_reader_replaces_the_callback(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing):
-        os.write(writing, b"x")
+    with world.pipe() as (reading, writing):
+        writing.send(b"x")
         reactor.add_reader(reading, log("old"))
         reactor.add_reader(reading, log.append, "new")
         reactor.run_once()
@@ -111,37 +108,32 @@ def test_add_reader_replaces_the_callback(reactor: Reactor) -> None:
     assert log == ["new"]
 
 
-def test_removing_what_was_never_watched_is_harmless(reactor: Reactor) -> None:
-    with a_pipe() as (reading, writing):
+def test_removing_what_was_never_watched_is_harmless(world: World, reactor: Reactor) -> None:
+    with world.pipe() as (reading, writing):
         assert not reactor.remove_reader(reading)
         assert not reactor.remove_writer(writing)
-        reactor.forget(reading)
+        reactor.forget(reading.fileno())
     assert not reactor.alive()
 
 
 @pytest.mark.parametrize("direction", ["reader", "writer"])
-def test_interest_in_nothing_is_unregistered_so_a_hung_up_peer_does_not_make_it_spin(direction: str) -> None:
-    made: list[selectors.BaseSelector] = []
-
-    def make() -> selectors.BaseSelector:
-        made.append(selectors.DefaultSelector())
-        return made[0]
-
-    ours, theirs = socket.socketpair()
-    with Reactor(kernel=SystemKernel(make)) as reactor, ours:
-        watched = len(made[0].get_map())
+def test_interest_in_nothing_is_unregistered_so_a_hung_up_peer_does_not_make_it_spin(
+    world: World, reactor: Reactor, direction: str
+) -> None:
+    with world.pair() as (ours, theirs):
+        watched = reactor.describe()["descriptors"]
         getattr(reactor, f"add_{direction}")(ours, list)
-        assert len(made[0].get_map()) == watched + 1
+        assert reactor.describe()["descriptors"] == watched + 1
         getattr(reactor, f"remove_{direction}")(ours)
-        assert len(made[0].get_map()) == watched
-        theirs.close()
+        assert reactor.describe()["descriptors"] == watched
+        ours.shutdown(socket.SHUT_WR)
+        theirs.close()  # no end is open: that is a hang-up
         assert reactor.wait(0) == []
 
 
-def test_a_hung_up_peer_is_reported_to_whoever_watches(reactor: Reactor) -> None:
+def test_a_hung_up_peer_is_reported_to_whoever_watches(world: World, reactor: Reactor) -> None:
     log = Log()
-    ours, theirs = socket.socketpair()
-    with ours:
+    with world.pair() as (ours, theirs):
         reactor.add_reader(ours, log("readable"))
         theirs.close()
         reactor.run_once()
@@ -150,20 +142,21 @@ def test_a_hung_up_peer_is_reported_to_whoever_watches(reactor: Reactor) -> None
         reactor.forget(ours.fileno())
 
 
-def test_a_number_that_comes_back_after_forget_is_a_new_descriptor(reactor: Reactor) -> None:
+def test_a_number_that_comes_back_after_forget_is_a_new_descriptor(world: World, reactor: Reactor) -> None:
     log = Log()
-    with a_pipe() as (reading, writing):
+    with world.pipe() as (reading, writing):
         reactor.add_reader(reading, log("old"))
-        reactor.forget(reading)
-        os.close(reading)
-        os.close(writing)
-        with a_pipe() as (again, writing_again):
-            assert again == reading
+        number = reading.fileno()
+        reactor.forget(number)
+        reading.close()
+        writing.close()
+        with world.pipe() as (again, writing_again):
+            assert again.fileno() == number
             reactor.add_reader(again, log("new"))
-            os.write(writing_again, b"x")
+            writing_again.send(b"x")
             reactor.run_once()
             assert log == ["new"]
-            reactor.forget(again)
+            reactor.forget(number)
 
 
 @pytest.mark.parametrize("add", ["add_reader", "add_writer"])
@@ -173,11 +166,11 @@ def test_a_negative_number_is_refused(reactor: Reactor, add: str) -> None:
     assert not reactor.alive()
 
 
-def test_a_closed_socket_is_refused(reactor: Reactor) -> None:
-    sock = socket.socket()
-    sock.close()
+def test_a_closed_socket_is_refused(world: World, reactor: Reactor) -> None:
+    with world.pair() as (ours, _):
+        pass
     with pytest.raises(OptionError, match="is the file or socket closed"):
-        reactor.add_reader(sock, list)
+        reactor.add_reader(ours, list)
     assert not reactor.alive()
 
 
@@ -185,23 +178,23 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="epoll i
 
 
 @linux
+@system_only("regular files")
 @pytest.mark.parametrize("add", ["add_reader", "add_writer"])
-def test_epoll_refuses_a_regular_file_and_the_error_explains_why(add: str) -> None:
-    with Reactor() as reactor, tempfile.TemporaryFile() as file:
+def test_epoll_refuses_a_regular_file_and_the_error_explains_why(hostable: Reactor, add: str) -> None:
+    with tempfile.TemporaryFile() as file:
         with pytest.raises(OptionError, match=r"regular file.*run_in_executor\(\)") as caught:
-            getattr(reactor, add)(file, list)
+            getattr(hostable, add)(file, list)
         assert isinstance(caught.value.__cause__, PermissionError)
-        assert not reactor.alive()
+        assert not hostable.alive()
 
 
 @linux
-def test_epoll_refuses_a_number_that_is_no_descriptor() -> None:
-    with Reactor() as reactor:
-        with a_pipe() as (reading, _):
-            pass
-        with pytest.raises(OptionError, match=f"{reading} cannot be watched"):
-            reactor.add_reader(reading, list)
-        assert not reactor.alive()
+def test_epoll_refuses_a_number_that_is_no_descriptor(world: World, hostable: Reactor) -> None:
+    with world.pipe() as (reading, _):
+        number = reading.fileno()
+    with pytest.raises(OptionError, match=f"{number} cannot be watched"):
+        hostable.add_reader(number, list)
+    assert not hostable.alive()
 
 
 def test_a_selector_that_has_no_room_raises_what_the_kernel_said() -> None:

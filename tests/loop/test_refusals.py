@@ -15,8 +15,9 @@ import pytest
 from reactor import Protocol, Reactor, connect, listen
 from reactor.errors import ClosedError, ForkedError, MisuseError, ReentryError, WrongThreadError
 from reactor.loop import Phase
-from tests.loop.kit import READ, Errors, Log, ScriptedKernel, a_pipe
+from tests.loop.kit import READ, Errors, Log, ScriptedKernel
 from tests.loop.test_running import Something
+from tests.loop.worlds import World, system_only
 
 Use = Callable[[Reactor], object]
 
@@ -62,14 +63,6 @@ def caught(use: Use, reactor: Reactor) -> BaseException | None:
     return None
 
 
-def in_a_thread(function: Callable[[], Any]) -> Any:
-    outcome: list[Any] = []
-    thread = threading.Thread(target=lambda: outcome.append(function()))
-    thread.start()
-    thread.join()
-    return outcome[0]
-
-
 # --- Re-entry -----------------------------------------------------------------------------------------------------
 
 
@@ -86,6 +79,7 @@ def test_a_callback_cannot_run_the_loop_that_calls_it(reactor: Reactor, use: str
     assert reactor.phase is Phase.IDLE
 
 
+@system_only("a thread that waits in the selector while another one works")
 @pytest.mark.parametrize("use", [*RUNNING, "wait", "close"])
 def test_nothing_can_be_run_while_a_helper_thread_waits(reactor: Reactor, use: str) -> None:
     uses = RUNNING | FROM_ANYWHERE | {"close": Reactor.close}
@@ -130,12 +124,12 @@ def test_the_last_callbacks_of_close_cannot_begin_anything(reactor: Reactor, use
     ],
 )
 def test_a_callback_that_cannot_be_called_is_refused_where_it_is_given(
-    scripted: Reactor, schedule: Callable[[Reactor, object], object]
+    reactor: Reactor, schedule: Callable[[Reactor, object], object]
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(TypeError, match="must be callable, and this is not: 'list'"):
-        schedule(scripted, "list")
-    assert not scripted.alive()
+        schedule(reactor, "list")
+    assert not reactor.alive()
     assert signal.getsignal(signal.SIGTERM) == before
 
 
@@ -143,9 +137,9 @@ def test_a_callback_that_cannot_be_called_is_refused_where_it_is_given(
 
 
 @pytest.mark.parametrize("use", [*USES, "close"])
-def test_a_foreign_thread_is_refused_and_shown_the_way(reactor: Reactor, use: str) -> None:
+def test_a_foreign_thread_is_refused_and_shown_the_way(world: World, reactor: Reactor, use: str) -> None:
     reactor.run_once(0)  # from now on it is ours
-    error = in_a_thread(lambda: caught((USES | {"close": Reactor.close})[use], reactor))
+    error = world.thread().call(caught, (USES | {"close": Reactor.close})[use], reactor)
     assert type(error) is WrongThreadError
     assert "call_soon_threadsafe()" in str(error)
     assert reactor.phase is Phase.IDLE
@@ -153,7 +147,7 @@ def test_a_foreign_thread_is_refused_and_shown_the_way(reactor: Reactor, use: st
 
 
 @pytest.mark.parametrize("use", USES)
-def test_a_foreign_thread_is_refused_while_the_owner_sleeps(reactor: Reactor, use: str) -> None:
+def test_a_foreign_thread_is_refused_while_the_owner_sleeps(world: World, reactor: Reactor, use: str) -> None:
     seen: list[BaseException | None] = []
 
     def intrude() -> None:
@@ -164,8 +158,8 @@ def test_a_foreign_thread_is_refused_while_the_owner_sleeps(reactor: Reactor, us
 
     reactor.run_once(0)
     timer = reactor.call_later(10_000, list)
-    thread = threading.Thread(target=intrude)
-    thread.start()
+    thread = world.thread()
+    thread.start(intrude)
     reactor.run()
     thread.join()
     timer.cancel()
@@ -173,32 +167,22 @@ def test_a_foreign_thread_is_refused_while_the_owner_sleeps(reactor: Reactor, us
     assert not reactor.alive()
 
 
-def test_a_reactor_belongs_to_the_first_thread_that_runs_it(reactor: Reactor) -> None:
+def test_a_reactor_belongs_to_the_first_thread_that_runs_it(world: World, reactor: Reactor) -> None:
     log = Log()
-    ran, go = threading.Event(), threading.Event()
-
-    def work() -> None:
-        with reactor:
-            reactor.run()
-            ran.set()
-            go.wait()
-
     reactor.call_soon(log("prepared here"))
-    thread = threading.Thread(target=work)
-    thread.start()
-    ran.wait()
+    thread = world.thread()
+    thread.call(reactor.run)
     try:
         assert log == ["prepared here"]
         with pytest.raises(WrongThreadError):
             reactor.call_soon(list)
     finally:
-        go.set()
-        thread.join()
+        thread.call(reactor.close)
 
 
-def test_a_reactor_that_never_ran_belongs_to_whoever_prepares_it(reactor: Reactor) -> None:
+def test_a_reactor_that_never_ran_belongs_to_whoever_prepares_it(world: World, reactor: Reactor) -> None:
     log = Log()
-    in_a_thread(lambda: reactor.call_soon(log("there")))
+    world.thread().call(reactor.call_soon, log("there"))
     reactor.call_soon(log("here"))
     reactor.run()
     assert log == ["there", "here"]
@@ -208,12 +192,12 @@ def test_a_reactor_that_never_ran_belongs_to_whoever_prepares_it(reactor: Reacto
 
 
 @pytest.mark.parametrize("use", USES | FROM_ANYWHERE)
-def test_a_closed_reactor_refuses_everything_and_says_so(reactor: Reactor, use: str) -> None:
+def test_a_closed_reactor_refuses_everything_and_says_so(world: World, reactor: Reactor, use: str) -> None:
     reactor.close()
     error = caught((USES | FROM_ANYWHERE)[use], reactor)
     assert type(error) is ClosedError
     assert "closed: make a new one" in str(error)
-    assert type(in_a_thread(lambda: caught((USES | FROM_ANYWHERE)[use], reactor))) is ClosedError
+    assert type(world.thread().call(caught, (USES | FROM_ANYWHERE)[use], reactor)) is ClosedError
 
 
 def test_every_refusal_is_a_misuse_and_a_runtime_error() -> None:
@@ -311,6 +295,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() here"
 
 
 @needs_fork
+@system_only("forks")
 @pytest.mark.parametrize("use", [*USES, *FROM_ANYWHERE, "stop"])
 def test_a_forked_child_is_refused_and_shown_the_way(reactor: Reactor, use: str) -> None:
     uses = USES | FROM_ANYWHERE | {"stop": Reactor.stop}
@@ -322,6 +307,7 @@ def test_a_forked_child_is_refused_and_shown_the_way(reactor: Reactor, use: str)
 
 
 @needs_fork
+@system_only("forks")
 def test_a_child_forked_before_it_was_made_uses_its_own_reactor() -> None:
     def work() -> object:
         log = Log()
@@ -334,18 +320,19 @@ def test_a_child_forked_before_it_was_made_uses_its_own_reactor() -> None:
 
 
 @needs_fork
-def test_close_in_a_forked_child_leaves_the_parents_readiness_alone(reactor: Reactor) -> None:
+@system_only("forks")
+def test_close_in_a_forked_child_leaves_the_parents_readiness_alone(world: World, reactor: Reactor) -> None:
     got: list[bytes] = []
-    with a_pipe() as (reading, writing):
+    with world.pipe() as (reading, writing):
 
         def read() -> None:
-            got.append(os.read(reading, 100))
+            got.append(reading.recv(100))
             if len(got) == 2:
                 reactor.remove_reader(reading)
 
         resource = Something(reactor)
         reactor.add_reader(reading, read)
-        os.write(writing, b"before")
+        writing.send(b"before")
         reactor.run_once()
 
         def work() -> object:
@@ -356,7 +343,7 @@ def test_close_in_a_forked_child_leaves_the_parents_readiness_alone(reactor: Rea
 
         assert forked(work) == "('forked', 'disowned', <Phase.CLOSED: 'closed'>)"
         assert resource.ended == ""
-        os.write(writing, b"after")
+        writing.send(b"after")
         reactor.run_once()
         assert got == [b"before", b"after"]
         reactor.call_soon_threadsafe(reactor.detach, resource)
@@ -364,6 +351,7 @@ def test_close_in_a_forked_child_leaves_the_parents_readiness_alone(reactor: Rea
 
 
 @needs_fork
+@system_only("forks")
 def test_a_batch_ends_in_the_child_with_the_callback_that_forked(reactor: Reactor) -> None:
     """What waits behind it is the parent's to do: two processes that read one socket each get half of it."""
     log = Log()
@@ -394,6 +382,7 @@ def test_a_batch_ends_in_the_child_with_the_callback_that_forked(reactor: Reacto
 
 
 @needs_fork
+@system_only("forks")
 def test_a_child_that_closes_the_reactor_inside_a_callback_comes_out_of_run(reactor: Reactor) -> None:
     log = Log()
     errors = Errors(reactor)
@@ -420,6 +409,7 @@ def test_a_child_that_closes_the_reactor_inside_a_callback_comes_out_of_run(reac
 
 
 @needs_fork
+@system_only("forks")
 def test_a_forked_child_has_the_signal_handling_of_before(reactor: Reactor) -> None:
     before = signal.getsignal(signal.SIGUSR1)
     reactor.add_signal_handler(signal.SIGUSR1, list)
@@ -432,6 +422,7 @@ def test_a_forked_child_has_the_signal_handling_of_before(reactor: Reactor) -> N
 
 
 @needs_fork
+@system_only("forks")
 def test_servers_and_connections_are_closed_in_the_child_and_live_on_in_the_parent(reactor: Reactor) -> None:
     log = Log()
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any
 
 import pytest
 
 from reactor import ClosedError, Reactor
-from tests.loop.kit import Log, a_pipe
+from reactor.loop import Phase
+from tests.loop.kit import Log
+from tests.loop.worlds import World, system_only
 
 
 class Something:
@@ -58,11 +59,13 @@ def test_a_timer_keeps_it_running_until_it_has_fired(reactor: Reactor) -> None:
 
 
 @pytest.mark.parametrize("way", ["reader", "writer"])
-def test_a_watched_descriptor_keeps_it_running_until_it_is_withdrawn(reactor: Reactor, way: str) -> None:
-    with a_pipe() as (reading, writing):
+def test_a_watched_descriptor_keeps_it_running_until_it_is_withdrawn(
+    world: World, reactor: Reactor, way: str
+) -> None:
+    with world.pipe() as (reading, writing):
         if way == "reader":
             reactor.add_reader(reading, lambda: reactor.remove_reader(reading))
-            reactor.call_later(0.001, os.write, writing, b"x")
+            reactor.call_later(0.001, writing.send, b"x")
         else:
             reactor.add_writer(writing, lambda: reactor.remove_writer(writing))
         assert reactor.alive()
@@ -70,12 +73,12 @@ def test_a_watched_descriptor_keeps_it_running_until_it_is_withdrawn(reactor: Re
         assert not reactor.alive()
 
 
-def test_a_job_keeps_it_running_until_its_outcome_has_been_called_back(reactor: Reactor) -> None:
-    go = threading.Event()
+def test_a_job_keeps_it_running_until_its_outcome_has_been_called_back(world: World, reactor: Reactor) -> None:
+    gate = world.gate()
     log = Log()
-    reactor.run_in_executor(log("done"), go.wait)
+    reactor.run_in_executor(log("done"), gate.wait)
     assert reactor.alive()
-    reactor.call_later(0.001, go.set)
+    reactor.call_later(0.001, gate.open)
     reactor.run()
     assert log == ["done"]
     assert not reactor.alive()
@@ -137,17 +140,15 @@ def test_a_stop_inside_run_once_has_nothing_to_do_with_a_later_run(reactor: Reac
     assert log == ["ran"]
 
 
-def test_stop_from_another_thread_wakes_a_sleeping_loop(reactor: Reactor) -> None:
-    running = threading.Event()
-    timer = reactor.call_later(10_000, list)
-    reactor.call_soon(running.set)
-
+def test_stop_from_another_thread_wakes_a_sleeping_loop(world: World, reactor: Reactor) -> None:
     def stop() -> None:
-        running.wait()
+        while reactor.phase is not Phase.WAITING:
+            pass
         reactor.stop()
 
-    thread = threading.Thread(target=stop)
-    thread.start()
+    timer = reactor.call_later(10_000, list)
+    thread = world.thread()
+    thread.start(stop)
     reactor.run()
     thread.join()
     assert not timer.cancelled()
@@ -184,12 +185,12 @@ def test_run_can_be_called_again(reactor: Reactor) -> None:
     assert log == [0, 1, 2]
 
 
-def test_a_reactor_describes_how_it_stands(reactor: Reactor) -> None:
+def test_a_reactor_describes_how_it_stands(world: World, reactor: Reactor) -> None:
     Something(reactor)
     reactor.call_later(10_000, list)
     reactor.call_soon(list)
-    go = threading.Event()
-    reactor.run_in_executor(Log()("done"), go.wait)
+    gate = world.gate()
+    reactor.run_in_executor(Log()("done"), gate.wait)
     assert reactor.describe() == {
         "kind": "reactor",
         "phase": "new",
@@ -199,40 +200,41 @@ def test_a_reactor_describes_how_it_stands(reactor: Reactor) -> None:
         "jobs": 1,
         "resources": [{"kind": "something"}],
     }
-    go.set()
+    gate.open()
 
 
 # --- From other threads -------------------------------------------------------------------------------------------
 
 
-def test_callbacks_from_eight_threads_all_arrive_each_threads_in_order(reactor: Reactor) -> None:
+def test_callbacks_from_eight_threads_all_arrive_each_threads_in_order(world: World, reactor: Reactor) -> None:
     each = 500
     arrived: dict[int, list[int]] = {n: [] for n in range(8)}
-    start = threading.Barrier(9)
+    where: set[int] = set()
 
     def arrive(thread: int, number: int) -> None:
-        assert threading.get_ident() == owner
+        where.add(world.kernel.thread_id())
         arrived[thread].append(number)
         if all(len(numbers) == each for numbers in arrived.values()):
             reactor.stop()
 
     def call(thread: int) -> None:
-        start.wait()
+        while reactor.phase is not Phase.WAITING and not any(arrived.values()):
+            pass  # they begin together
         for number in range(each):
             reactor.call_soon_threadsafe(arrive, thread, number)
 
-    owner = threading.get_ident()
-    threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
+    threads = [world.thread() for _ in range(8)]
+    for n, thread in enumerate(threads):
+        thread.start(call, n)
     reactor.call_later(10_000, list)
-    reactor.call_soon(start.wait)
     reactor.run()
     for thread in threads:
         thread.join()
     assert arrived == {n: list(range(each)) for n in range(8)}
+    assert where == {world.kernel.thread_id()}
 
 
+@system_only("threads that wait for the loop")
 def test_no_wakeup_is_lost_over_many_rounds(reactor: Reactor) -> None:
     """Each thread goes on only after its callback was called, so one lost wakeup is the end of it."""
     rounds, left = 200, 8
@@ -261,9 +263,9 @@ def test_no_wakeup_is_lost_over_many_rounds(reactor: Reactor) -> None:
     assert left == 0
 
 
-def test_a_callback_from_another_thread_can_be_cancelled(reactor: Reactor) -> None:
+def test_a_callback_from_another_thread_can_be_cancelled(world: World, reactor: Reactor) -> None:
     log = Log()
-    handle = reactor.call_soon_threadsafe(log("called"))
+    handle = world.thread().call(reactor.call_soon_threadsafe, log("called"))
     handle.cancel()
     reactor.run()
     assert log == []

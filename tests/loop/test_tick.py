@@ -1,4 +1,4 @@
-"""The order of a tick, on a kernel whose clock and events are scripted."""
+"""The order of a tick; where it depends on the clock or on events, on a kernel that is told what they are."""
 
 from __future__ import annotations
 
@@ -205,21 +205,21 @@ def test_a_timer_that_falls_due_while_a_reader_is_slow_waits_for_the_next_tick(
     assert log == ["fired"]
 
 
-def test_a_timer_that_is_due_at_no_number_is_refused(scripted: Reactor) -> None:
+def test_a_timer_that_is_due_at_no_number_is_refused(reactor: Reactor) -> None:
     with pytest.raises(OptionError, match="nan"):
-        scripted.call_at(math.nan, list)
+        reactor.call_at(math.nan, list)
     with pytest.raises(OptionError, match="nan"):
-        scripted.call_later(math.nan, list)
-    assert not scripted.alive()
+        reactor.call_later(math.nan, list)
+    assert not reactor.alive()
 
 
-def test_a_cancelled_callback_holds_nothing(scripted: Reactor) -> None:
+def test_a_cancelled_callback_holds_nothing(reactor: Reactor) -> None:
     class Load:
         def work(self, other: Load) -> None: ...
 
     load = Load()
     reference = weakref.ref(load)
-    handle = scripted.call_soon(load.work, load)
+    handle = reactor.call_soon(load.work, load)
     gc.disable()
     try:
         del load
@@ -355,21 +355,21 @@ def test_a_timer_cancelled_by_another_one_of_the_same_tick_never_fires(
 # --- Step 6: callbacks --------------------------------------------------------------------------------------------
 
 
-def test_callbacks_are_called_in_order_with_their_arguments(scripted: Reactor) -> None:
+def test_callbacks_are_called_in_order_with_their_arguments(reactor: Reactor) -> None:
     log = Log()
-    scripted.call_soon(log.append, 1)
-    scripted.call_soon(log.append, 2)
-    scripted.call_soon(log.extend, (3, 4))
-    scripted.run()
+    reactor.call_soon(log.append, 1)
+    reactor.call_soon(log.append, 2)
+    reactor.call_soon(log.extend, (3, 4))
+    reactor.run()
     assert log == [1, 2, 3, 4]
 
 
-def test_a_callback_made_ready_by_a_callback_waits_for_the_next_tick(scripted: Reactor) -> None:
+def test_a_callback_made_ready_by_a_callback_waits_for_the_next_tick(reactor: Reactor) -> None:
     log = Log()
-    scripted.call_soon(lambda: scripted.call_soon(log("newcomer")))
-    scripted.run_once()
+    reactor.call_soon(lambda: reactor.call_soon(log("newcomer")))
+    reactor.run_once()
     assert log == []
-    scripted.run_once()
+    reactor.run_once()
     assert log == ["newcomer"]
 
 
@@ -388,30 +388,30 @@ def test_a_callback_made_ready_before_step_six_is_called_in_the_same_tick(
     assert log == ["called"]
 
 
-def test_a_callback_that_was_called_is_not_cancelled_any_more_and_its_handle_holds_nothing(scripted: Reactor) -> None:
+def test_a_callback_that_was_called_is_not_cancelled_any_more_and_its_handle_holds_nothing(reactor: Reactor) -> None:
     class Load:
         def __call__(self) -> None:
             pass
 
     load = Load()
     gone = weakref.ref(load)
-    handle = scripted.call_soon(load)
+    handle = reactor.call_soon(load)
     del load
-    scripted.run()
+    reactor.run()
     assert gone() is None
     handle.cancel()
     assert not handle.cancelled()
 
 
-def test_a_callback_cancelled_by_an_earlier_one_is_not_called(scripted: Reactor) -> None:
+def test_a_callback_cancelled_by_an_earlier_one_is_not_called(reactor: Reactor) -> None:
     log = Log()
     cancel = Log()
-    scripted.call_soon(lambda: cancel[0]())
-    second = scripted.call_soon(log("cancelled"))
+    reactor.call_soon(lambda: cancel[0]())
+    second = reactor.call_soon(log("cancelled"))
     cancel.append(second.cancel)
-    third = scripted.call_soon(log("third"))
+    third = reactor.call_soon(log("third"))
     assert not second.cancelled()
-    scripted.run()
+    reactor.run()
     assert log == ["third"]
     assert second.cancelled()
     assert not third.cancelled()
