@@ -352,9 +352,14 @@ class Connection(Transport):
             return None if options.drain_timeout is None else self._closing_since + options.drain_timeout
         due = None if self._sender is None else self._sender.deadline()
         if options.idle_timeout is not None and self._receiver.is_waiting():
-            idle = max(self._active, self._receiver.last) + options.idle_timeout
+            idle = max(self._last_sent(), self._receiver.last) + options.idle_timeout
             due = idle if due is None else min(due, idle)
         return due
+
+    def _last_sent(self) -> float:
+        """When output last left; what a timer has just written leaves at the end of this tick."""
+        gathered = self._sender is not None and self._sender.flow is Flow.GATHERED
+        return self.reactor.time() if gathered else self._active
 
     def expire(self) -> None:
         """A deadline has passed: end the connection, saying which."""
