@@ -22,10 +22,14 @@ T = TypeVar("T", bound=Waiting)
 class Backlog(Generic[T]):
     """The connections that wait for a program to accept them."""
 
-    def __init__(self, limit: int, changed: Callable[[], object]) -> None:
-        """Linux keeps one more than `limit`, which is what listen(2) was given. `changed` is told of new ones."""
+    def __init__(self, limit: int, changed: Callable[[], object], prepare: Callable[[T], object]) -> None:
+        """Linux keeps one more than `limit`, which is what listen(2) was given.
+
+        `changed` is told that there is another one, and `prepare` gives a new one what it inherits.
+        """
         self.limit = limit
         self.changed = changed
+        self.prepare = prepare
         self.ready: deque[T] = deque()
         self.half_open: dict[T, None] = {}
 

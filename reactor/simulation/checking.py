@@ -28,7 +28,7 @@ def check(
 
     If it raises, the run is repeated with fewer faults as long as it fails in the same way (with an exception of the
     same class), and the exception of the simplest one is raised. Its notes say which faults are left, what they did,
-    and how to have this run again.
+    and how to have this run again. The last call of `test` is that run, with its trace.
     """
     for number, seed in enumerate(seeds, 1):
         failure, run = _attempt(test, seed, profile)
@@ -106,10 +106,13 @@ def _explain(
 ) -> None:
     name = _NAMES.get(id(profile), repr(profile))
     plain = [tuple(strike) for strike in again.struck]
-    error.add_note(f"{what}; {len(plain)} of its {len(run.struck)} faults are enough:")
-    lines = list(again.trace)
-    for index, line in enumerate(lines):
+    if plain:
+        error.add_note(f"{what}; of its {len(run.struck)} faults, {len(plain)} will do:")
+    else:
+        error.add_note(f"{what}; none of its {len(run.struck)} faults is needed:")
+    for index, line in enumerate(again.trace):
         if " * " in line:
-            error.add_note(f"  {line}")
-            error.add_note("".join(f"  {after}" for after in lines[index + 1 : index + 2]))
+            host = line.split(" ")[1]
+            follows = [after for after in again.trace[index + 1 :] if after.split(" ")[1] == host]
+            error.add_note("\n".join(f"  {each}" for each in (line, *follows[:2])))
     error.add_note(f"again: Simulation(seed={again.seed}, profile={name}, schedule={plain})")

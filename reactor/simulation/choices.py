@@ -14,20 +14,26 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import fields
 from math import ceil, log
 from random import Random
 from typing import Any, NamedTuple
 
+from reactor.errors import OptionError
+from reactor.simulation.faults import Faults
+
 __all__ = ["Choices", "DrawnChoices", "ScheduledChoices", "SeededChoices", "Strike"]
 
 _NEVER = 0
+
+_KINDS = {"loss", *(one.name for one in fields(Faults))}
 
 
 class Strike(NamedTuple):
     """One fault that struck."""
 
     kind: str
-    """Which sort: a field of `Faults`, or `loss`."""
+    """Which sort: a field of `Faults`, or `loss` and the way, as in `"loss client>server"`."""
     opportunity: int
     """At which of its opportunities; the first is 1."""
     value: int
@@ -52,16 +58,22 @@ class Choices(ABC):
 
         `weight` is the probability; the mildest fault has the lowest number.
         """
+        if weight <= 0 and not self.is_planned(kind):
+            return None
         seen = self._seen[kind] = self._seen.get(kind, 0) + 1
         due = self._next.get(kind)
         if due is None:
-            due = self._plan(kind, weight, 0)
+            due = self._plan(kind, weight, seen - 1)
         if seen != due:
             return None
         value = self._value(kind, seen, low, high)
         self.struck.append(Strike(kind, seen, value))
         self._plan(kind, weight, seen)
         return value
+
+    def is_planned(self, kind: str) -> bool:
+        """Whether this sort strikes even if the conditions do not provide for it."""
+        return False
 
     def plan_anew(self) -> None:
         """The weights have changed: what is planned already was planned for the old ones."""
@@ -87,8 +99,6 @@ class SeededChoices(Choices):
     def _distance(self, kind: str, weight: float, seen: int) -> int:
         if weight >= 1:
             return 1
-        if weight <= 0:
-            return _NEVER
         return 1 + int(log(1.0 - self._chance.random()) / log(1.0 - weight))
 
     def _value(self, kind: str, opportunity: int, low: int, high: int) -> int:
@@ -108,8 +118,6 @@ class DrawnChoices(Choices):
         self._integers = sys.modules["hypothesis.strategies"].integers  # whoever has `data` has loaded it
 
     def _distance(self, kind: str, weight: float, seen: int) -> int:
-        if weight <= 0:
-            return _NEVER
         # Evenly up to twice the mean distance. Zero, the simplest value, means that there are no more of this kind.
         return int(self._draw(self._integers(_NEVER, ceil(2 / weight)), label=f"{kind}, next in"))
 
@@ -120,7 +128,10 @@ class DrawnChoices(Choices):
 
 
 class ScheduledChoices(Choices):
-    """Exactly the given strikes."""
+    """Exactly the given strikes, whatever the conditions say.
+
+    They repeat a run only together with its seed, which decides the rest.
+    """
 
     def __init__(self, schedule: Iterable[tuple[str, int, int]], seed: int) -> None:
         """`schedule` lists `(kind, opportunity, value)`, as `Simulation.struck` does."""
@@ -128,7 +139,13 @@ class ScheduledChoices(Choices):
         self._values = {(kind, opportunity): value for kind, opportunity, value in schedule}
         self._due: dict[str, list[int]] = {}
         for kind, opportunity in sorted(self._values):
+            if kind.split(" ")[0] not in _KINDS:
+                raise OptionError(f"there is no fault {kind!r}: there are {', '.join(sorted(_KINDS))}")
             self._due.setdefault(kind, []).append(opportunity)
+
+    def is_planned(self, kind: str) -> bool:
+        """Whether it is in the list."""
+        return kind in self._due
 
     def _distance(self, kind: str, weight: float, seen: int) -> int:
         return next((due - seen for due in self._due.get(kind, ()) if due > seen), _NEVER)

@@ -50,6 +50,9 @@ class Watching(Protocol):
     def check_up(self) -> None:
         """Raise `HostDownError` if this program has ended."""
 
+    def selecting(self, selector: SimulatedSelector) -> None:
+        """Somebody looks what is ready in `selector`."""
+
     def wait(self, selector: SimulatedSelector, timeout: float | None) -> None:
         """Let time pass until something is ready in `selector`, or `timeout` seconds are over."""
 
@@ -152,6 +155,7 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a descriptor. Raises `KeyError` if it is watched already, `OSError` (EBADF) if it is none."""
+        self._kernel.check_up()
         number = _number(fileobj)
         if number in self._keys:
             raise KeyError(f"descriptor {number} is already registered")
@@ -190,6 +194,7 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
         """
         kernel = self._kernel
         kernel.check_up()
+        kernel.selecting(self)
         kernel.clock.run_due()
         ready = self._ready()
         if not ready and (timeout is None or timeout > 0):
@@ -266,7 +271,7 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
         """Report too much, in another order."""
         kernel = self._kernel
         watched = list(self._watched)
-        index = kernel.strikes("spurious_readiness", 0, len(watched) - 1)
+        index = kernel.strikes("spurious_readiness", 0, len(watched) - 1) if watched else None
         if index is not None:
             number = watched[index]
             key = self._keys[number]

@@ -22,6 +22,7 @@ from typing import Protocol
 from reactor.network.oserrors import os_error
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.byte_queue import ByteQueue
+from reactor.simulation.clock import Event
 from reactor.simulation.interfaces import Address, Machine, Segment
 from reactor.simulation.outflow import Outflow
 from reactor.simulation.tcp_states import (
@@ -42,6 +43,9 @@ READ, WRITE = 1, 2
 
 _ORPHAN_PATIENCE = 60.0
 """Seconds that a closed end waits for the peer's FIN: tcp(7), tcp_fin_timeout."""
+
+_SYN_PATIENCE = 127.0
+"""Seconds that a handshake may take: tcp(7), tcp_syn_retries."""
 
 
 class Table(Protocol):
@@ -64,8 +68,8 @@ class End:
     """One end of a connection."""
 
     __slots__ = (
-        "_backlog", "_channel", "_promised", "_read", "_received", "_streams", "changed", "error", "host", "local",
-        "outflow", "peer", "reading", "receive_buffer", "remote", "state",
+        "_backlog", "_channel", "_overdue", "_promised", "_read", "_received", "_streams", "changed", "error", "host",
+        "local", "outflow", "peer", "reading", "receive_buffer", "remote", "state",
     )  # fmt: skip
 
     def __init__(self, streams: Table, local: Address, remote: Address, host: Machine, state: State) -> None:
@@ -83,6 +87,7 @@ class End:
         self.receive_buffer = streams.host.receive_buffer
         """Bytes that are held for the program: the window."""
         self.reading = Reading.OPEN
+        self._overdue: Event | None = None  # when the handshake has taken too long
         self.peer: End | None = None
         self._backlog: Backlog[End] | None = None  # where it waits to be accepted
         self._channel = Channel(
@@ -203,6 +208,8 @@ class End:
         if self.local == self.remote:
             self._connected(self)
         else:
+            clock = self._streams.network.clock
+            self._overdue = clock.at(clock.now + _SYN_PATIENCE, self._timed_out)
             self._channel.put("SYN", self)
 
     def answer(self, peer: End, backlog: Backlog[End]) -> None:
@@ -210,6 +217,7 @@ class End:
         self.peer = peer
         self.outflow.edge = peer.receive_buffer
         self._backlog = backlog
+        backlog.prepare(self)
         backlog.half_open[self] = None
         self._channel.put("SYN+ACK", self)
 
@@ -226,6 +234,11 @@ class End:
             self._connected(payload)
         elif kind == "ACK":
             return self._accepted()
+        elif kind == "probe":
+            self._acknowledge()
+        elif kind == "SYN":  # the other side has forgotten this connection, and will ask again (RFC 9293 section 3.5.1)
+            self._reset()
+            return False
         return True
 
     def fail(self, error: int) -> None:
@@ -241,6 +254,8 @@ class End:
     def _connected(self, peer: End) -> None:
         if self.state is State.SYN_SENT:
             self.state = State.ESTABLISHED
+            if self._overdue is not None:
+                self._overdue.cancel()
             self.peer = peer
             self.outflow.edge = peer.receive_buffer
             self._promised = self.receive_buffer

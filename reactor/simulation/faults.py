@@ -12,6 +12,7 @@ are off until they are asked for: `HOSTILE.but(reset=0.001)`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 
 from reactor.errors import OptionError
@@ -22,6 +23,12 @@ __all__ = ["CALM", "HOSTILE", "LOSSY_WIFI", "Faults", "Link", "Profile"]
 def _check_probability(name: str, value: object) -> None:
     if not (isinstance(value, int | float) and 0 <= value <= 1):
         raise OptionError(f"{name} is a probability, from 0 to 1, not {value!r}")
+
+
+def _check_names(what: str, changes: Iterable[str], known: type) -> None:
+    unknown = set(changes) - {one.name for one in fields(known)}
+    if unknown:
+        raise OptionError(f"{what} has no {', '.join(sorted(unknown))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +47,17 @@ class Link:
     def __post_init__(self) -> None:
         """Check the values."""
         for name in ("latency", "jitter"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise OptionError(f"{name} is a number of seconds, not {getattr(self, name)!r}")
-        if self.bandwidth is not None and not self.bandwidth > 0:
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < float("inf")):
+                raise OptionError(f"{name} is a number of seconds, not {value!r}")
+        if self.bandwidth is not None and not (isinstance(self.bandwidth, int | float) and self.bandwidth > 0):
             raise OptionError(f"bandwidth is positive, in bytes per second, or None, not {self.bandwidth!r}")
         _check_probability("loss", self.loss)
+
+    def but(self, **changes: float | None) -> Link:
+        """The same with some fields changed. Raises `OptionError` for one that it has not."""
+        _check_names("Link", changes, Link)
+        return replace(self, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +111,11 @@ class Profile:
         Raises `OptionError` for a name that neither has.
         """
         of_link = {one.name for one in fields(Link)}
-        unknown = set(changes) - of_link - {one.name for one in fields(Faults)}
-        if unknown:
-            raise OptionError(f"neither a link nor a kernel has {', '.join(sorted(unknown))}")
         for_link = {name: value for name, value in changes.items() if name in of_link}
         for_faults = {name: value for name, value in changes.items() if name not in of_link}
+        _check_names("Faults", for_faults, Faults)
         return Profile(
-            link=replace(self.link, **for_link),  # type: ignore[arg-type]
+            link=self.link.but(**for_link),
             faults=replace(self.faults, **for_faults),  # type: ignore[arg-type]
         )
 

@@ -20,12 +20,15 @@ __all__ = ["inside"]
 _INSTEAD = {
     "time.sleep": "real time does not pass here: use call_later()",
     "socket.__new__": "use listen() and connect() with the host's reactor",
-    "socket.getaddrinfo": "names are given with Simulation.name()",
-    "socket.gethostbyname": "names are given with Simulation.name()",
-    "_thread.start_new_thread": "use run_in_executor()",
-    "subprocess.Popen": "a simulated program has no child processes",
-    "os.fork": "a simulated program has no child processes",
-    "os.system": "a simulated program has no child processes",
+    **dict.fromkeys(
+        ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"),
+        "names are given with Simulation.name()",
+    ),
+    **dict.fromkeys(("_thread.start_new_thread", "_thread.start_joinable_thread"), "use run_in_executor()"),
+    **dict.fromkeys(
+        ("subprocess.Popen", "os.fork", "os.forkpty", "os.system", "os.posix_spawn", "os.spawn", "os.exec"),
+        "a simulated program has no child processes",
+    ),
 }
 """The audited calls that are refused."""
 

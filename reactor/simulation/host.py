@@ -48,7 +48,7 @@ class Running(Surroundings, Protocol):
 class Program:
     """A host's reactor, which the simulation runs."""
 
-    __slots__ = ("_deadline", "_host", "_kernel", "_not_before", "_selector", "reactor")
+    __slots__ = ("_deadline", "_host", "_kernel", "_not_before", "_stalled", "reactor", "selector")
 
     def __init__(self, host: Host, kernel: SimulatedKernel) -> None:
         """Make the reactor."""
@@ -56,10 +56,11 @@ class Program:
         self._kernel = kernel
         self.reactor = Reactor(kernel=kernel)
         self.reactor.set_exception_handler(host.report)
-        self._selector = kernel.selectors[-1]
-        self._selector.wanted = partial(host.simulation.activate, self)
+        self.selector = kernel.selectors[-1]
+        self.selector.wanted = partial(host.simulation.activate, self)
         self._deadline: tuple[float, Event] | None = None
         self._not_before = 0.0
+        self._stalled = False
 
     @property
     def host(self) -> Host:
@@ -71,12 +72,13 @@ class Program:
         host, reactor, clock = self._host, self.reactor, self._kernel.clock
         if not self._kernel.up or not self._is_idle():
             return False
-        stalled = self._kernel.strikes("stall", 1, 100)
-        if stalled is not None:
-            self._not_before = max(self._not_before, clock.now + stalled / 1000)
+        if not self._stalled and (stall := self._kernel.strikes("stall", 1, 100)) is not None:
+            self._stalled = True  # once before each tick
+            self._not_before = max(self._not_before, clock.now + stall / 1000)
         if clock.now < self._not_before:
             clock.at(self._not_before, partial(host.simulation.activate, self))
             return False
+        self._stalled = False
         with inside(host.name):
             reactor.dispatch(reactor.wait(0))
         self._not_before = clock.now + host.pace
@@ -87,20 +89,18 @@ class Program:
                 reactor.close()
             host.program_ended("has stopped")
         elif self._kernel.up:
-            self.plan_next_tick()
+            self._plan_next_tick()
         return True
 
     def _is_idle(self) -> bool:
         """Whether nobody is running the reactor by hand just now."""
         return self.reactor.phase in (Phase.NEW, Phase.IDLE)
 
-    def plan_next_tick(self) -> None:
+    def _plan_next_tick(self) -> None:
         """See to it that the reactor is called when it is due."""
-        if not self._is_idle():
-            return
         clock, planned = self._kernel.clock, self._deadline
         due = self.reactor.next_deadline()
-        if self._selector.has_ready() or (due is not None and due <= clock.now):
+        if self.selector.has_ready() or (due is not None and due <= clock.now):
             self._host.simulation.activate(self)
         elif planned is None or planned[0] != due:
             if planned is not None:
@@ -156,8 +156,13 @@ class Host:
         self._boot = program
         self._kernel = SimulatedKernel(self)
         self._program: Program | None = None
-        if program is not None:
-            program(self.reactor)
+        self._run_program()
+
+    def _run_program(self) -> None:
+        if self._boot is not None:
+            reactor = self.reactor
+            with inside(self.name):
+                self._boot(reactor)
 
     # --- The program ------------------------------------------------------------------------------------------------
 
@@ -228,12 +233,13 @@ class Host:
         """Pull the cable: nothing gets in or out, nothing is reset, and new connections find no route."""
         self._log("unplugged")
         self.plugged = False
+        self.network.changed()
 
     def plug(self) -> None:
         """Put the cable back in."""
         self._log("plugged in")
         self.plugged = True
-        self.network.open_again()
+        self.network.changed()
 
     def _crash(self) -> None:
         if not self.up:
@@ -244,22 +250,22 @@ class Host:
         self._program = None
         self.streams.lose_all()
         self.ports = Ports(self.streams)
+        self.network.changed()
 
     def _restart(self) -> None:
         self.program_ended("was restarted")
         self._log("started")
         self.up = True
         self._kernel = SimulatedKernel(self)
-        self.network.open_again()
-        if self._boot is not None:
-            self._boot(self.reactor)
+        self.network.changed()
+        self._run_program()
 
     def _said(self, what: str) -> str:
         return f"{what} at {self.simulation.time():.6f} s"
 
     def _log(self, what: str) -> None:
         if self.simulation.tracer is not None:
-            self.simulation.tracer(self.name, what, ())
+            self.simulation.tracer(self.name, what)
 
     # --- For the kernel -----------------------------------------------------------------------------------------------
 
@@ -275,11 +281,12 @@ class Host:
             return "::1" if ":" in address else "127.0.0.1"
         return next((mine for mine in self.addresses if (":" in mine) == (":" in address)), "")
 
-    def begin(self, local: Address, remote: Address) -> End:
+    def begin(self, local: Address, remote: Address, prepare: Callable[[End], object]) -> End:
         """Begin a connection. What no host has is unreachable, which takes as long to learn as an answer would."""
         destination = self if self.has(remote[0]) else self.network.hosts.get(remote[0])
         if destination is not None:
             end = self.streams.open(local, remote, destination)
+            prepare(end)
             end.connect()
         else:
             end = self.streams.open(local, remote, self)
@@ -291,16 +298,16 @@ class Host:
         """The exception handler of its reactor, as long as the program sets no other."""
         self.simulation.report(self, context)
 
+    @property
+    def open_descriptors(self) -> list[int]:
+        """The descriptors that its program has open. Raises `HostDownError` after the program's end."""
+        return sorted(self.kernel.descriptors.files)
+
     def waits_for(self) -> list[str]:
         """What its program is waiting for, a line each."""
         if self._program is None or not self._kernel.up:
             return []
         return list(_lines(self._program.reactor))
-
-    def plan(self) -> None:
-        """The simulation goes on: its reactor may have been run by hand meanwhile."""
-        if self._program is not None and self._kernel.up:
-            self._program.plan_next_tick()
 
     @property
     def alive(self) -> bool:

@@ -23,8 +23,8 @@ Address: TypeAlias = tuple[str, int]
 Segment: TypeAlias = tuple[str, Any]
 """What it is (`"SYN"`, `"data"`, …), and what it carries."""
 
-Tracer: TypeAlias = Callable[[str, str, tuple[object, ...]], object]
-"""Called with the host's name, what happened, and the details."""
+Tracer: TypeAlias = Callable[[str, str], object]
+"""Called with the host's name, and what happened."""
 
 
 class World(Protocol):
@@ -50,8 +50,8 @@ class Stack(Protocol):
     def receive(self, local: Address, remote: Address, segment: Segment) -> bool:
         """A segment has arrived; whether it was taken: one that was dropped will be sent again."""
 
-    def reachable_again(self) -> None:
-        """A path is open again."""
+    def path_changed(self) -> None:
+        """Some path is open again, or is not any more."""
 
 
 class Machine(Protocol):

@@ -22,12 +22,12 @@ from reactor.simulation.clock import Clock
 from reactor.simulation.descriptors import Descriptors, SimulatedSelector
 from reactor.simulation.end import End
 from reactor.simulation.faults import Faults
+from reactor.simulation.guard import inside
 from reactor.simulation.interfaces import Address, World
-from reactor.simulation.names import Pending, family_of, rows
-from reactor.simulation.ports import Ports
+from reactor.simulation.names import Pending, family_of, normal, rows
 from reactor.simulation.processes import SimulatedSignals, SimulatedWakeup, SimulatedWorkers
+from reactor.simulation.serving import Hosting
 from reactor.simulation.sockets import SimulatedSocket, close_all
-from reactor.simulation.streams import Streams
 from reactor.simulation.wire import Network
 
 __all__ = ["SimulatedKernel"]
@@ -40,21 +40,19 @@ _LAST_SIGNAL = 64
 class Surroundings(World, Protocol):
     """What a kernel needs of its simulation."""
 
+    def selecting(self, selector: SimulatedSelector) -> None:
+        """Somebody looks what is ready in `selector`."""
+
     def wait_for(self, selector: SimulatedSelector, timeout: float | None) -> None:
         """Run the others until something is ready in `selector`, or `timeout` seconds are over."""
 
 
-class Hosting(Protocol):
+class HostingKernels(Hosting, Protocol):
     """What a kernel needs of its host."""
 
-    name: str
     network: Network
-    streams: Streams
-    ports: Ports
     plugged: bool
     up: bool
-    send_buffer: int
-    receive_buffer: int
     descriptor_limit: int
     file_limit: int
     blocking_time: float
@@ -63,14 +61,8 @@ class Hosting(Protocol):
     def simulation(self) -> Surroundings:
         """Where it stands."""
 
-    def has(self, address: str) -> bool:
-        """Whether `address` is one of its own, or loopback."""
-
-    def source_for(self, address: str) -> str:
-        """The own address from which `address` is reached."""
-
-    def begin(self, local: Address, remote: Address) -> End:
-        """Begin a connection."""
+    def begin(self, local: Address, remote: Address, prepare: Callable[[End], object]) -> End:
+        """Begin a connection; `prepare` sets its end up first."""
 
 
 class SimulatedKernel(Kernel):
@@ -78,7 +70,7 @@ class SimulatedKernel(Kernel):
 
     RESET_ON_CLOSE = SystemKernel.RESET_ON_CLOSE
 
-    def __init__(self, host: Hosting) -> None:
+    def __init__(self, host: HostingKernels) -> None:
         """Made by its host."""
         self.host = host
         self.clock: Clock = host.simulation.clock
@@ -88,7 +80,7 @@ class SimulatedKernel(Kernel):
         self.handlers: list[tuple[int, SimulatedSignals]] = []
         self.ended: str | None = None
         """How it came to its end; `None`: it runs."""
-        self._thread = 0  # 0: the program's own
+        self._thread = self._last_thread = 0  # 0: the program's own
         self._waited = False  # the running worker has waited for its answer
 
     @property
@@ -114,7 +106,7 @@ class SimulatedKernel(Kernel):
         self.check_up()
         self.check_not_exhausted("socket")
         sock = SimulatedSocket(self, family, kind)
-        self.trace("socket", sock.fileno())
+        self.trace("socket", answer=sock.fileno())
         return sock
 
     def getaddrinfo(self, host: str, port: int, flags: int = 0) -> Sequence[AddressInfo]:
@@ -123,7 +115,7 @@ class SimulatedKernel(Kernel):
         if not host:
             return rows(("0.0.0.0", "::") if flags & socket.AI_PASSIVE else ("::1", "127.0.0.1"), port)
         if family_of(host) is not None:
-            return rows((host,), port)
+            return rows((normal(host),), port)
         if flags & socket.AI_NUMERICHOST:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         if self.strikes("unresolved") is not None:
@@ -182,21 +174,20 @@ class SimulatedKernel(Kernel):
         faults = self.host.simulation.faults
         if faults is None:
             return None
-        weight: float = getattr(faults, kind)
-        return self.host.network.strike(kind, weight, self.host, low, high) if weight else None
+        return self.host.network.strike(kind, getattr(faults, kind), self.host, low, high)
 
-    def trace(self, call: str, *details: object) -> None:
+    def trace(self, call: str, *details: object, answer: object) -> None:
         """Write a system call and its answer down, if anybody wants to read it."""
         trace = self.host.simulation.tracer
         if trace is not None:
-            trace(self.host.name, call, details)
+            trace(self.host.name, f"{call}({', '.join(map(str, details))}) = {answer}")
 
     def check_not_exhausted(self, call: str) -> None:
         """Raise `OSError` if the machine is out of something just now."""
         index = self.strikes("exhausted", 0, len(_SHORTAGES) - 1)
         if index is not None:
             code = _SHORTAGES[index]
-            self.trace(call, errno.errorcode[code])
+            self.trace(call, answer=errno.errorcode[code])
             raise os_error(code)
 
     def check_up(self) -> None:
@@ -233,21 +224,31 @@ class SimulatedKernel(Kernel):
             return 0
         return 0 if mine.plugged and mine.source_for(host) else errno.ENETUNREACH
 
-    def begin(self, local: Address, remote: Address) -> End:
-        """Begin a connection."""
-        return self.host.begin(local, remote)
+    def begin(self, local: Address, remote: Address, prepare: Callable[[End], object]) -> End:
+        """Begin a connection; `prepare` sets its end up first."""
+        return self.host.begin(local, remote, prepare)
+
+    def selecting(self, selector: SimulatedSelector) -> None:
+        """Somebody looks what is ready in `selector`."""
+        self.host.simulation.selecting(selector)
 
     def wait(self, selector: SimulatedSelector, timeout: float | None) -> None:
         """Let time pass for everybody until something is ready in `selector`, or `timeout` seconds are over."""
         self.host.simulation.wait_for(selector, timeout)
 
+    def new_thread(self) -> int:
+        """A number for another thread; no real one has a negative number."""
+        self._last_thread -= 1
+        return self._last_thread
+
     @contextmanager
-    def as_thread(self, *, waited: bool) -> Iterator[None]:
-        """Within this block, another thread is running."""
+    def as_thread(self, thread: int, *, waited: bool) -> Iterator[None]:
+        """Within this block, that thread is running."""
         before = self._thread, self._waited
-        self._thread, self._waited = before[0] - 1, waited
+        self._thread, self._waited = thread, waited
         try:
-            yield
+            with inside(self.host.name):
+                yield
         finally:
             self._thread, self._waited = before
 

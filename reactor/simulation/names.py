@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reactor.kernel import AddressInfo
 
-__all__ = ["Answer", "Names", "Pending", "family_of"]
+__all__ = ["Answer", "Names", "Pending", "family_of", "normal", "rows"]
 
 _LOOPBACK = ("::1", "127.0.0.1")
 
@@ -31,7 +31,7 @@ class Pending(BaseException):
 
 
 class Names:
-    """The names of a simulation: those of its hosts, and those it was given."""
+    """The names of a simulation: those of its hosts, and those it was given. Case does not matter (RFC 4343)."""
 
     def __init__(self) -> None:
         """Know none but `localhost`."""
@@ -39,11 +39,11 @@ class Names:
 
     def add(self, name: str, addresses: Sequence[str], delay: float) -> None:
         """From now on `name` stands for these."""
-        self._answers[name] = Answer(tuple(addresses), delay)
+        self._answers[name.lower()] = Answer(tuple(addresses), delay)
 
     def find(self, name: str) -> Answer:
         """What it stands for. Raises `socket.gaierror` (EAI_NONAME)."""
-        answer = self._answers.get(name, Answer((), 0.0))
+        answer = self._answers.get(name.lower(), Answer((), 0.0))
         if not answer.addresses and not answer.delay:
             raise socket.gaierror(socket.EAI_NONAME, f"Name or service not known: {name}")
         return answer
@@ -58,6 +58,11 @@ def rows(addresses: Sequence[str], port: int) -> list[AddressInfo]:
         else:
             found.append((socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)))
     return found
+
+
+def normal(address: str) -> str:
+    """A numeric address in its one proper spelling (RFC 5952)."""
+    return str(ip_address(address))
 
 
 def family_of(host: str) -> int | None:

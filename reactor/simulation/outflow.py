@@ -95,6 +95,15 @@ class Outflow:
             self._end_waiting = False
             channel.put("FIN")
 
+    def probe(self) -> None:
+        """Ask for news if the window is closed (RFC 9293 section 3.8.6.1).
+
+        A real sender asks again and again. The answer is the same until something happens on the way or at the other
+        side, so this one asks then.
+        """
+        if self._pending.size and not self._channel.waiting:
+            self._channel.put("probe")
+
     def acknowledged(self, total: int, edge: int) -> None:
         """The other side has sent that. It counts when it has arrived."""
         self._acks.append((self._clock.now + self._path_back.delay(0), total, edge))

@@ -60,8 +60,11 @@ class Threading(Watching, Protocol):
     def check_signal(self, signum: int, *, catchable: bool = False) -> None:
         """Raise `OptionError` for what is no signal, or none that can be caught."""
 
-    def as_thread(self, *, waited: bool) -> AbstractContextManager[None]:
-        """Within this block, another thread is running."""
+    def new_thread(self) -> int:
+        """A number for another thread."""
+
+    def as_thread(self, thread: int, *, waited: bool) -> AbstractContextManager[None]:
+        """Within this block, that thread is running."""
 
 
 class SimulatedWakeup(OpenFile):
@@ -200,7 +203,8 @@ class SimulatedWorkers:
         self._kernel = kernel
         self._limit = limit or _MOST_THREADS
         self._queue: deque[_Work] = deque()
-        self._busy = 0
+        self._threads = 0
+        self._idle: list[int] = []  # the numbers of threads that have nothing to do
         self._resolving = resolving
         self._closed = False
 
@@ -216,29 +220,37 @@ class SimulatedWorkers:
         self._queue.clear()
 
     def _begin_next(self) -> None:
-        if self._queue and self._busy < self._limit:
-            self._busy += 1
-            self._work_in(0.0 if self._resolving else self._kernel.blocking_time, self._queue.popleft(), waited=False)
+        if not self._queue:
+            return
+        if self._idle:
+            thread = self._idle.pop()
+        elif self._threads < self._limit:
+            self._threads += 1
+            thread = self._kernel.new_thread()
+        else:
+            return
+        seconds = 0.0 if self._resolving else self._kernel.blocking_time
+        self._work_in(seconds, thread, self._queue.popleft(), waited=False)
 
-    def _work_in(self, seconds: float, work: _Work, *, waited: bool) -> None:
+    def _work_in(self, seconds: float, thread: int, work: _Work, *, waited: bool) -> None:
         if seconds < float("inf"):
-            self._kernel.clock.at(self._kernel.clock.now + seconds, lambda: self._work(work, waited))
+            self._kernel.clock.at(self._kernel.clock.now + seconds, lambda: self._work(thread, work, waited))
 
-    def _work(self, work: _Work, waited: bool) -> None:
+    def _work(self, thread: int, work: _Work, waited: bool) -> None:
         """In the worker's thread, so to say."""
         kernel = self._kernel
         if not kernel.up:
             return
         function, args, done = work
         result, error = None, None
-        with kernel.as_thread(waited=waited):
+        with kernel.as_thread(thread, waited=waited):
             try:
                 result = function(*args)
             except Pending as pending:
-                self._work_in(pending.seconds, work, waited=True)
+                self._work_in(pending.seconds, thread, work, waited=True)
                 return
             except BaseException as exc:
                 error = exc
             done(result, error)
-        self._busy -= 1
+        self._idle.append(thread)
         self._begin_next()

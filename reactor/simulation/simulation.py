@@ -32,7 +32,7 @@ from reactor.loop import Reactor
 from reactor.simulation.choices import Choices, DrawnChoices, ScheduledChoices, SeededChoices, Strike
 from reactor.simulation.clock import Clock
 from reactor.simulation.descriptors import SimulatedSelector
-from reactor.simulation.faults import CALM, Faults, Link, Profile
+from reactor.simulation.faults import CALM, Faults, Profile
 from reactor.simulation.host import Host, Program
 from reactor.simulation.interfaces import Tracer
 from reactor.simulation.names import Names
@@ -85,6 +85,7 @@ class Simulation:
         self.names = Names()
         self.hosts: dict[str, Host] = {}
         """The hosts, by name."""
+        self._taken = {"localhost"}
         self.errors: list[BaseException] = []
         """What was reported to hosts' reactors, and `run` has not raised yet."""
         self.trace = Trace(self.clock)
@@ -106,7 +107,7 @@ class Simulation:
         `program(reactor)` is called at once, and again with a new reactor whenever the host is restarted. Raises
         `OptionError` for a name or an address that another host has, or that is none.
         """
-        if name in self.hosts:
+        if name.lower() in self._taken:
             raise OptionError(f"there is a host {name!r} already")
         mine = tuple(str(_numeric(address)) for address in addresses) or (self._free_address(),)
         for address in mine:
@@ -115,6 +116,7 @@ class Simulation:
         self.names.add(name, mine, 0.0)
         host = Host(self, self.network, name, mine, program)
         self.hosts[name] = host
+        self._taken.add(name.lower())
         for address in mine:
             self.network.hosts[address] = host
         return host
@@ -131,25 +133,37 @@ class Simulation:
 
         What is not named is as it was. Raises `OptionError` for a value that cannot be.
         """
+        self._check_two(one, other)
         for path in (self.network.path(one, other), self.network.path(other, one)):
-            link = Profile(link=path.link).but(**properties).link
-            path.own_link = Link(
-                latency=link.latency, jitter=link.jitter, bandwidth=link.bandwidth, loss=link.loss
-            )
-        self._note(f"link {one.name} {other.name}", *sorted(properties.items()))
+            path.own_link = path.link.but(**properties)
+        self.choices.plan_anew()
+        changed = " ".join(f"{name}={value}" for name, value in sorted(properties.items()))
+        self._note(f"link {one.name} {other.name}: {changed}")
 
     def partition(self, one: Host, other: Host) -> None:
         """Let nothing get through between two hosts. Nobody is told: what is sent is lost, and sent again."""
-        self._note("partition", one.name, other.name)
+        self._check_two(one, other)
+        self._note(f"partition {one.name} {other.name}")
         self.network.cut(one, other, apart=True)
 
     def heal(self, one: Host | None = None, other: Host | None = None) -> None:
         """Let everything through again between two hosts, or, without them, between all."""
-        self._note("heal", *(host.name for host in (one, other) if host is not None))
-        if one is None or other is None:
+        if one is None and other is None:
+            self._note("heal all")
             self.network.heal()
-        else:
-            self.network.cut(one, other, apart=False)
+            return
+        if one is None or other is None:
+            raise OptionError("heal() is for two hosts, or, without any, for all")
+        self._check_two(one, other)
+        self._note(f"heal {one.name} {other.name}")
+        self.network.cut(one, other, apart=False)
+
+    def _check_two(self, one: Host, other: Host) -> None:
+        if one is other:
+            raise OptionError(f"the way from {one} to itself is its loopback: nothing can be set there")
+        for host in (one, other):
+            if self.hosts.get(host.name) is not host:
+                raise OptionError(f"{host} belongs to another simulation")
 
     @property
     def profile(self) -> Profile:
@@ -159,7 +173,8 @@ class Simulation:
     @profile.setter
     def profile(self, profile: Profile) -> None:
         self._profile = profile
-        self.faults: Faults | None = profile.faults if profile.faults.any() else None
+        needed = profile.faults.any() or isinstance(self.choices, ScheduledChoices)
+        self.faults: Faults | None = profile.faults if needed else None
         self.choices.plan_anew()
 
     @property
@@ -187,7 +202,7 @@ class Simulation:
         done = until or self._nobody_waits
         horizon = self.clock.now + within
         with self._noting():
-            self._begin()
+            self._raise_reported()
             while not done():
                 if not self._step(horizon):
                     if self.clock.next_event() is None:
@@ -200,10 +215,15 @@ class Simulation:
         """Run all hosts for so much virtual time. Raises the first error that was reported, as `run` does."""
         horizon = self.clock.now + seconds
         with self._noting():
-            self._begin()
+            self._raise_reported()
             while self._step(horizon):
                 self._raise_reported()
             self.clock.advance(horizon)
+
+    def selecting(self, selector: SimulatedSelector) -> None:
+        """If a reactor is being run by hand, its next deadline is not known here: it will be asked."""
+        if selector.wanted is not None and (self._ticking is None or self._ticking.selector is not selector):
+            selector.wanted()
 
     def wait_for(self, selector: SimulatedSelector, timeout: float | None) -> None:
         """For a reactor that is run by hand: run the others until something is ready for it, or the time is over."""
@@ -230,11 +250,6 @@ class Simulation:
         else:
             self.clock.at(self.clock.now, call)
 
-    def _begin(self) -> None:
-        self._raise_reported()
-        for host in self.hosts.values():
-            host.plan()
-
     def _step(self, horizon: float) -> bool:
         """One tick, or one jump in time; whether there was anything to do until `horizon`."""
         if self.clock.run_due():
@@ -242,11 +257,11 @@ class Simulation:
         while self._active:
             program = next(iter(self._active))
             del self._active[program]
-            self._ticking = program
+            before, self._ticking = self._ticking, program
             try:
                 ticked = program.tick()
             finally:
-                self._ticking = None
+                self._ticking = before
             if ticked:
                 self.ticks += 1
                 self._ticks_at_once += 1
@@ -270,13 +285,13 @@ class Simulation:
         """A host's reactor reports an error."""
         error = context.get("exception") or SimulationError(context["message"])
         error.add_note(f"reported by host {host.name!r} at {self.clock.now:.6f} s: {context['message']}")
-        self._note("error", host.name, type(error).__name__)
+        self._note(f"error at {host.name}: {type(error).__name__}")
         self.errors.append(error)
 
     def note_strike(self, kind: str, host: str, value: int) -> None:
         """A fault has struck."""
         if self.tracer is not None:
-            self.tracer(host, f"* {kind}", (value,))
+            self.tracer(host, f"* {kind} {value}")
 
     def how_to_repeat(self) -> str:
         """One line that says how to have the same run again."""
@@ -324,9 +339,9 @@ class Simulation:
                 for name, lines in waiting.items() if lines]  # fmt: skip
         return "\n".join(said) or "nobody waits for anything"
 
-    def _note(self, what: str, *details: object) -> None:
+    def _note(self, what: str) -> None:
         if self.tracer is not None:
-            self.tracer("-", what, details)
+            self.tracer("-", what)
 
     def _free_address(self) -> str:
         number = len(self.hosts) + 1

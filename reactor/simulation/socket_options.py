@@ -25,8 +25,8 @@ _NO_EFFECT = (  # nothing here delays small segments, and no probe would tell mo
 )
 _FLAGS = (V6ONLY, REUSEADDR, *_NO_EFFECT)
 
-_SMALLEST_BUFFER = 4608
-"""Bytes: socket(7), SO_SNDBUF."""
+_SMALLEST_BUFFER = {SNDBUF: 4608, RCVBUF: 2304}
+"""Bytes, as Linux has them."""
 
 
 class SocketOptions:
@@ -63,7 +63,7 @@ class SocketOptions:
         if option in _FLAGS:
             self.values[option] = int(bool(value))
         elif option in (SNDBUF, RCVBUF):
-            self.values[option] = max(_SMALLEST_BUFFER, 2 * value)  # doubled, as Linux does
+            self.values[option] = max(_SMALLEST_BUFFER[option], 2 * value)  # doubled, as Linux does
         elif option == _LINGER:
             if value[:4] != bytes(4) and value != SystemKernel.RESET_ON_CLOSE:
                 raise UnmodelledError("the simulated kernel does not model a close() that blocks (SO_LINGER)")

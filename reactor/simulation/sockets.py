@@ -10,56 +10,23 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from reactor.errors import UnmodelledError
 from reactor.network.oserrors import os_error
 from reactor.simulation.backlog import Backlog
-from reactor.simulation.descriptors import READ, WRITE, OpenFile, Watching
+from reactor.simulation.descriptors import READ, WRITE, OpenFile
 from reactor.simulation.end import End
 from reactor.simulation.interfaces import Address
-from reactor.simulation.names import family_of
-from reactor.simulation.ports import Ports
+from reactor.simulation.names import family_of, normal
+from reactor.simulation.serving import Serving
 from reactor.simulation.socket_options import RCVBUF, REUSEADDR, SNDBUF, V6ONLY, SocketOptions
-from reactor.simulation.streams import Streams, any_of
+from reactor.simulation.streams import any_of, is_loopback
 from reactor.simulation.tcp_states import IN_PROGRESS, State
 
 __all__ = ["SimulatedSocket"]
 
-class Hosting(Protocol):
-    """What a socket needs of its host."""
-
-    name: str
-    send_buffer: int
-    receive_buffer: int
-    streams: Streams
-    ports: Ports
-
-    def has(self, address: str) -> bool:
-        """Whether `address` is one of its own, or loopback."""
-
-    def source_for(self, address: str) -> str:
-        """The own address from which `address` is reached."""
-
-
-class Serving(Watching, Protocol):
-    """What a socket needs of its kernel."""
-
-    @property
-    def host(self) -> Hosting:
-        """The machine."""
-
-    def trace(self, call: str, *details: object) -> None:
-        """Write a system call and its answer down."""
-
-    def check_not_exhausted(self, call: str) -> None:
-        """Raise `OSError` if the machine is out of something just now."""
-
-    def route(self, host: str) -> int:
-        """The errno of a kernel that knows no way to `host`; 0 if it knows one."""
-
-    def begin(self, local: Address, remote: Address) -> End:
-        """Begin a connection."""
+_WRONG_FAMILY = getattr(socket, "EAI_ADDRFAMILY", socket.EAI_FAMILY)  # not every system has the first
 
 
 class SimulatedSocket(OpenFile):
@@ -98,13 +65,13 @@ class SimulatedSocket(OpenFile):
         self._end = end
         self._local = end.local
         end.changed = self.notify
-        self._set_buffers()
+        self._set_buffers(end)
 
     # --- Addresses --------------------------------------------------------------------------------------------------
 
     def bind(self, address: Any) -> None:
         """Take a local address (bind(2)). Raises `OSError`: EADDRINUSE, EADDRNOTAVAIL, EINVAL."""
-        kernel = self._enter("bind", address)
+        kernel = self._enter()
         host, port = self._numeric(address)
         if host == "::" and not self._options.is_on(V6ONLY):
             raise UnmodelledError("the simulated kernel does not model dual-stack sockets: set IPV6_V6ONLY")
@@ -116,15 +83,16 @@ class SimulatedSocket(OpenFile):
         if not kernel.host.ports.take(self, (host, port), reuse=self._options.is_on(REUSEADDR)):
             raise self._fail("bind", errno.EADDRINUSE)
         self._local = (host, port)
+        kernel.trace("bind", self._fd, f"{host}:{port}", answer=0)
 
     def getsockname(self) -> Any:
         """The local address (getsockname(2))."""
-        self._enter("getsockname")
+        self._enter()
         return self._as_tuple(self._local or (any_of(("::" if self.family == socket.AF_INET6 else "", 0)), 0))
 
     def getpeername(self) -> Any:
         """The peer's address (getpeername(2)). Raises `OSError` (ENOTCONN)."""
-        self._enter("getpeername")
+        self._enter()
         if self._end is None or not self._end.is_connected():
             raise self._fail("getpeername", errno.ENOTCONN)
         return self._as_tuple(self._end.remote)
@@ -135,19 +103,24 @@ class SimulatedSocket(OpenFile):
     def _numeric(self, address: Any) -> Address:
         if not (isinstance(address, tuple) and len(address) >= 2 and isinstance(address[0], str)):
             raise TypeError(f"an address is a tuple of host and port, not {address!r}")
-        host = address[0] or any_of(("::" if self.family == socket.AF_INET6 else "", 0))
+        host, port = address[0] or any_of(("::" if self.family == socket.AF_INET6 else "", 0)), address[1]
         family = family_of(host)
         if family is None:
             raise UnmodelledError(f"the simulated kernel does not look up {host!r} in bind() or connect()")
         if family != self.family:
-            raise socket.gaierror(socket.EAI_FAMILY, "Address family for hostname not supported")
-        return host, address[1]
+            raise socket.gaierror(_WRONG_FAMILY, "Address family for hostname not supported")
+        if not isinstance(port, int):
+            raise TypeError(f"a port is an integer, not {port!r}")
+        if not 0 <= port <= 65_535:
+            raise OverflowError("port must be 0-65535")
+        return normal(host), port
 
     # --- Connections ------------------------------------------------------------------------------------------------
 
     def listen(self, backlog: int) -> None:
         """Accept connections (listen(2)). Raises `OSError`: EADDRINUSE, EINVAL."""
-        kernel = self._enter("listen", backlog)
+        kernel = self._enter()
+        backlog = max(0, backlog)
         if self._backlog is not None:
             self._backlog.limit = backlog
             return
@@ -158,12 +131,13 @@ class SimulatedSocket(OpenFile):
         assert self._local is not None
         if not kernel.host.ports.listen(self, self._local):
             raise self._fail("listen", errno.EADDRINUSE)
-        self._backlog = kernel.host.streams.listening[self._local] = Backlog(backlog, self.notify)
+        self._backlog = kernel.host.streams.listening[self._local] = Backlog(backlog, self.notify, self._set_buffers)
+        kernel.trace("listen", self._fd, backlog, answer=0)
         self.notify()
 
     def accept(self) -> tuple[SimulatedSocket, Any]:
         """The next connection, and its peer's address (accept(2)). Raises `OSError`: EAGAIN, EINVAL, EMFILE, …."""
-        kernel = self._enter("accept")
+        kernel = self._enter()
         backlog = self._backlog
         if backlog is None:
             raise self._fail("accept", errno.EINVAL)
@@ -178,14 +152,14 @@ class SimulatedSocket(OpenFile):
         backlog.ready.popleft()
         sock._options = self._options.copy()
         sock._join(end)
-        kernel.trace("accept", self._fd, sock._fd)
+        kernel.trace("accept", self._fd, answer=sock._fd)
         return sock, sock._as_tuple(end.remote)
 
     def connect_ex(self, address: Any) -> int:
         """Begin to connect; the errno, EINPROGRESS if all is well (connect(2))."""
         if self._fd < 0:
             return errno.EBADF
-        kernel = self._enter("connect", address)
+        kernel = self._enter()
         host, port = self._numeric(address)
         if self._end is not None or self._backlog is not None:
             return self._connect_again()
@@ -193,13 +167,22 @@ class SimulatedSocket(OpenFile):
             host = "::1" if host == "::" else "127.0.0.1"
         code = kernel.route(host)
         if code:
+            self._fail("connect", code)
             return code
         local = self._local or (kernel.host.source_for(host), 0)
         if local[0] in ("0.0.0.0", "::"):
             local = (kernel.host.source_for(host), local[1])
-        local = (local[0], local[1] or kernel.host.ports.free())
-        self._join(kernel.begin(local, (host, port)))
+        if is_loopback(local[0]) and not kernel.host.has(host):
+            return errno.EINVAL
+        try:
+            local = (local[0], local[1] or kernel.host.ports.free())
+        except OSError as exc:
+            return exc.errno or 0
+        if (local, (host, port)) in kernel.host.streams.ends:
+            return errno.EADDRNOTAVAIL
+        self._join(kernel.begin(local, (host, port), self._set_buffers))
         self._connect_result = -1
+        kernel.trace("connect", self._fd, f"{host}:{port}", answer="EINPROGRESS")
         return errno.EINPROGRESS
 
     def connect(self, address: Any) -> None:
@@ -224,7 +207,9 @@ class SimulatedSocket(OpenFile):
 
     def shutdown(self, how: int) -> None:
         """End one direction or both (shutdown(2)). Raises `OSError` (ENOTCONN)."""
-        self._enter("shutdown", how)
+        kernel = self._enter()
+        if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
+            raise self._fail("shutdown", errno.EINVAL)
         if self._backlog is not None:
             raise UnmodelledError("the simulated kernel does not model shutdown() of a listening socket")
         if self._end is None:
@@ -233,17 +218,19 @@ class SimulatedSocket(OpenFile):
             self._end.shut(reading=how != socket.SHUT_WR, writing=how != socket.SHUT_RD)
         except OSError as exc:
             raise self._fail("shutdown", exc.errno or 0) from None
+        kernel.trace("shutdown", self._fd, how, answer=0)
         self._connect_result = 0
 
     # --- Data -------------------------------------------------------------------------------------------------------
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """What has arrived, up to `size` bytes; nothing at its end (recv(2)). Raises `OSError`."""
+        _check_no_flags("recv", flags)
         if size <= 0:  # Python answers these by itself
             if size:
                 raise ValueError("negative buffersize in recv")
             return b""
-        kernel = self._enter("recv", size)
+        kernel = self._enter()
         end = self._end
         if end is None:
             raise self._fail("recv", errno.ENOTCONN)
@@ -254,23 +241,26 @@ class SimulatedSocket(OpenFile):
             data = end.receive(size)
         except OSError as exc:
             raise self._fail("recv", exc.errno or 0) from None
-        kernel.trace("recv", self._fd, len(data))
+        kernel.trace("recv", self._fd, size, answer=len(data))
         return data
 
     def recv_into(self, buffer: Any, size: int = 0) -> int:
         """As `recv`, into `buffer`; how many bytes."""
         with memoryview(buffer) as view, view.cast("B") as octets:
+            if size > len(octets):
+                raise ValueError("buffer too small for requested bytes")
             data = self.recv(size or len(octets))
             octets[: len(data)] = data
         return len(data)
 
-    def send(self, data: Any) -> int:
+    def send(self, data: Any, flags: int = 0) -> int:
         """How many bytes of `data` were taken (send(2)). Raises `OSError`: EAGAIN, ECONNRESET, EPIPE."""
-        kernel = self._enter("send")
+        _check_no_flags("send", flags)
+        kernel = self._enter()
         end = self._end
         if end is None:
             raise self._fail("send", errno.EPIPE)
-        octets = data if type(data) is bytes else bytes(data)
+        octets = data if type(data) is bytes else bytes(memoryview(data))
         if kernel.faults is not None and octets and end.state is State.ESTABLISHED:
             if kernel.strikes("refused_write") is not None:
                 raise self._fail("send", errno.EAGAIN)
@@ -281,20 +271,21 @@ class SimulatedSocket(OpenFile):
             taken = end.send(octets)
         except OSError as exc:
             raise self._fail("send", exc.errno or 0) from None
-        kernel.trace("send", self._fd, taken)
+        kernel.trace("send", self._fd, len(octets), answer=taken)
         return taken
 
     # --- Options ----------------------------------------------------------------------------------------------------
 
     def setblocking(self, flag: bool) -> None:
         """Only non-blocking sockets are modelled: who waits in a call keeps the whole simulation waiting."""
-        self._enter("setblocking", flag)
+        self._enter()
         if flag:
             raise UnmodelledError("the simulated kernel does not model blocking sockets")
 
-    def getsockopt(self, level: int, option: int) -> int:
+    def getsockopt(self, level: int, option: int, size: int = 0) -> int:
         """An option's value (socket(7), tcp(7)). Raises `UnmodelledError` for one that is not modelled."""
-        self._enter("getsockopt", level, option)
+        _check_no_flags("getsockopt", size)
+        self._enter()
         key = (level, option)
         if key == (socket.SOL_SOCKET, socket.SO_ERROR):
             return 0 if self._end is None else self._end.take_error()
@@ -307,15 +298,14 @@ class SimulatedSocket(OpenFile):
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
         """Set an option. Raises `UnmodelledError` for one that is not modelled, and for what it does not do."""
-        self._enter("setsockopt", level, option)
+        self._enter()
         self._options.set((level, option), value)
-        self._set_buffers()
-
-    def _set_buffers(self) -> None:
         if self._end is not None:
-            outflow = self._end.outflow
-            outflow.size = self._options.values.get(SNDBUF, outflow.size)
-            self._end.receive_buffer = self._options.values.get(RCVBUF, self._end.receive_buffer)
+            self._set_buffers(self._end)
+
+    def _set_buffers(self, end: End) -> None:
+        end.outflow.size = self._options.values.get(SNDBUF, end.outflow.size)
+        end.receive_buffer = self._options.values.get(RCVBUF, end.receive_buffer)
 
     # --- As a descriptor --------------------------------------------------------------------------------------------
 
@@ -342,7 +332,7 @@ class SimulatedSocket(OpenFile):
         if self._fd < 0:
             return
         kernel = self._kernel
-        kernel.trace("close", self._fd)
+        kernel.trace("close", self._fd, answer=0)
         self.release()
         kernel.host.ports.give_back(self)
         if self._backlog is not None and self._local is not None:
@@ -366,7 +356,7 @@ class SimulatedSocket(OpenFile):
         remote = "" if end is None else f" with {end.remote[0]}:{end.remote[1]}"
         return f"<simulated socket {self._fd} of {self._kernel.host.name!r}: {role}{remote}>"
 
-    def _enter(self, call: str, *details: object) -> Serving:
+    def _enter(self) -> Serving:
         """At the beginning of each call: the descriptor must be open, and its host alive."""
         kernel = self._kernel
         if kernel.ended is not None:
@@ -376,8 +366,13 @@ class SimulatedSocket(OpenFile):
         return kernel
 
     def _fail(self, call: str, code: int) -> OSError:
-        self._kernel.trace(call, self._fd, errno.errorcode.get(code, code))
+        self._kernel.trace(call, self._fd, answer=errno.errorcode.get(code, code))
         return os_error(code)
+
+
+def _check_no_flags(call: str, flags: int) -> None:
+    if flags:
+        raise UnmodelledError(f"the simulated kernel does not model {call}() with {flags!r} as its last argument")
 
 
 def close_all(files: Iterable[OpenFile]) -> None:

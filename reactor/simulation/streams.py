@@ -81,13 +81,14 @@ class Streams:
 
     def reset_strikes(self) -> bool:
         """Whether something in between resets the connection now."""
-        weight = self.network.simulation.profile.faults.reset
-        return bool(weight) and self.network.strike("reset", weight, self.host) is not None
+        faults = self.network.simulation.faults
+        return faults is not None and self.network.strike("reset", faults.reset, self.host) is not None
 
-    def reachable_again(self) -> None:
-        """A path is open again: what was sent along it, and was not lost for good, arrives."""
+    def path_changed(self) -> None:
+        """Some path is open again, or is not any more: whoever waits for news from there looks, and asks."""
         for end in list(self.ends.values()):
             end.outflow.look_at_acks()
+            end.outflow.probe()
 
     def lose_all(self) -> None:
         """The host has lost its power."""

@@ -1,6 +1,7 @@
 """What happened in a simulation, as lines that can be printed and compared.
 
-A line has the time, the host, the call and its answer. Two runs with the same seed have the same lines, byte for byte;
+A line has the time, the host, the call with its descriptor, and its answer (bytes taken, a new descriptor, an errno); a
+star marks a fault, which strikes the call behind it. Two runs with the same seed have the same lines, byte for byte;
 where two runs differ, the first line that differs is where they parted.
 """
 
@@ -19,9 +20,9 @@ class Trace(list[str]):
         super().__init__()
         self._clock = clock
 
-    def add(self, host: str, what: str, details: tuple[object, ...]) -> None:
+    def add(self, host: str, what: str) -> None:
         """Write one line."""
-        self.append(f"{self._clock.now:.9f} {host} {what} {' '.join(map(str, details))}".rstrip())
+        self.append(f"{self._clock.now:.9f} {host} {what}")
 
     def __str__(self) -> str:
         """All lines, to be printed."""

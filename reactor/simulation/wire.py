@@ -34,7 +34,7 @@ _LONGEST_RETRY = 120.0
 class Path:
     """The way from one host to another, or to itself."""
 
-    __slots__ = ("_network", "busy_until", "cut", "destination", "own_link", "source")
+    __slots__ = ("_loss", "_network", "busy_until", "cut", "destination", "own_link", "source")
 
     def __init__(self, network: Network, source: Machine, destination: Machine) -> None:
         """Made by the network."""
@@ -44,6 +44,7 @@ class Path:
         self.own_link: Link | None = LOOPBACK if source is destination else None
         self.cut = False
         self.busy_until = 0.0
+        self._loss = f"loss {source.name}>{destination.name}"
 
     @property
     def link(self) -> Link:
@@ -74,7 +75,7 @@ class Path:
         if not self.is_open():
             return False
         link = self.link
-        return not link.loss or self._network.strike("loss", link.loss, self.source) is None
+        return self._network.strike(self._loss, link.loss, self.source) is None
 
 
 class Network:
@@ -100,19 +101,18 @@ class Network:
         """Let nothing get through between two hosts, in both directions, or let it through again."""
         for path in (self.path(one, other), self.path(other, one)):
             path.cut = apart
-        if not apart:
-            self.open_again()
+        self.changed()
 
     def heal(self) -> None:
         """Let everything through again, between all hosts."""
         for path in self._paths.values():
             path.cut = False
-        self.open_again()
+        self.changed()
 
-    def open_again(self) -> None:
-        """Some path may be open again: what waits at its far end arrives."""
+    def changed(self) -> None:
+        """Some path is open again, or is not any more: whoever waits for news looks, or asks for them."""
         for host in dict.fromkeys(self.hosts.values()):
-            host.streams.reachable_again()
+            host.streams.path_changed()
 
     def strike(self, kind: str, weight: float, host: Machine, low: int = 0, high: int = 0) -> int | None:
         """Whether a fault of this sort strikes, and how hard; see `Choices.strike`."""
@@ -210,13 +210,15 @@ class Channel:
             self._lose_all_but_reset()
             return
         handshake = segment[0] in _HANDSHAKE
-        if self._retries >= _RETRIES[handshake]:
-            self.drop()
-            self._give_up()
-            return
         pause = max(_FIRST_RETRY[handshake], 2 * self.path.link.latency) * 2**self._retries
+        again = self._arrive if self._retries < _RETRIES[handshake] else self._end
         self._retries += 1
-        self._event = self._network.clock.at(self._network.clock.now + min(pause, _LONGEST_RETRY), self._arrive)
+        self._event = self._network.clock.at(self._network.clock.now + min(pause, _LONGEST_RETRY), again)
+
+    def _end(self) -> None:
+        """The last one was not answered either."""
+        self.drop()
+        self._give_up()
 
     def _lose_all_but_reset(self) -> None:
         """Nobody sends the lost data again. A reset does not wait for it; if it is lost itself, it was the only one."""

@@ -146,7 +146,7 @@ class SimulatedWorld(World):
         return real_descriptors() | set(self.kernel.descriptors.files)
 
     def in_another_thread(self, function: Callable[[], object]) -> None:
-        with self.kernel.as_thread(waited=False):
+        with self.kernel.as_thread(-1, waited=False):
             function()
 
     def foreign_socket(self, kind: int = socket.SOCK_STREAM) -> Any:
