@@ -1,7 +1,8 @@
 """`python3 -m tests.benchmarks [ROW ...]`: what a message costs, here and in other event loops.
 
 Everything happens on the loopback interface. A server runs on one core and the load on another; what is compared is the
-CPU time that the server uses for a message. See `runner` for how, and `rows` for what.
+CPU time that the server uses for a message. See `runner` for how, and `rows` for what. The row `simulation` answers
+another question, how long a virtual hour takes: see `virtual_hour`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import json
 import sys
 from pathlib import Path
 
+from tests.benchmarks import simulated
 from tests.benchmarks.processes import ProcessError, choose_cores
-from tests.benchmarks.report import as_json, describe_run, format_heading, format_row
+from tests.benchmarks.report import as_json, describe_run, format_heading, format_row, format_simulation
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.runner import available_load, run_row
+from tests.benchmarks.runner import Results, available_load, run_row
+
+CONTESTANTS = {name: list(row.contestants) for name, row in ROWS.items()} | {simulated.NAME: [simulated.CONTESTANT]}
+"""Who takes part in which row."""
 
 
 def positive(text: str) -> int:
@@ -26,10 +31,10 @@ def positive(text: str) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    everybody = sorted({name for row in ROWS.values() for name in row.contestants})
+    everybody = sorted({name for contestants in CONTESTANTS.values() for name in contestants})
     parser = argparse.ArgumentParser(prog="python3 -m tests.benchmarks", description="What a message costs.")
     add = parser.add_argument
-    add("rows", nargs="*", metavar="ROW", help=f"any of {', '.join(ROWS)} (default: all)")
+    add("rows", nargs="*", metavar="ROW", help=f"any of {', '.join(CONTESTANTS)} (default: all)")
     add("--rounds", type=positive, default=5, metavar="N", help="rounds of each contestant (default: %(default)s)")
     add("--messages", type=positive, metavar="N", help="messages in a round (default: the row's own number)")
     add("--only", nargs="+", default=[], choices=everybody, metavar="NAME", help=f"any of {', '.join(everybody)}")
@@ -37,9 +42,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="write all that was measured to FILE")
     options = parser.parse_args(arguments)
     for name in options.rows:
-        if name not in ROWS:
-            parser.error(f"no row is called {name!r}; there are {', '.join(ROWS)}")
-    options.rows = [name for name in options.rows or ROWS if ROWS[name].taking_part(options.only)]
+        if name not in CONTESTANTS:
+            parser.error(f"no row is called {name!r}; there are {', '.join(CONTESTANTS)}")
+    chosen = set(options.only or everybody)
+    options.rows = [name for name in options.rows or CONTESTANTS if chosen.intersection(CONTESTANTS[name])]
     if not options.rows:
         parser.error("nobody of these takes part in these rows")
     return options
@@ -54,31 +60,43 @@ def show_progress(text: str) -> None:
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     cores = choose_cores()
-    results = []
+    results: list[Results] = []
+    hours: simulated.SimulationResults | None = None
     with available_load() as load:
         run = describe_run(load, cores, options.rounds)
         print(format_heading(run), flush=True)
         for name in options.rows:
             try:
-                result = run_row(
-                    ROWS[name],
-                    rounds=options.rounds,
-                    messages=options.messages,
-                    python=options.python,
-                    load=load,
-                    cores=cores,
-                    contestants=options.only,
-                    progress=show_progress,
-                )
+                if name == simulated.NAME:
+                    hours = simulated.run_simulation(
+                        rounds=options.rounds,
+                        heartbeats=options.messages,
+                        python=options.python,
+                        core=cores.server,
+                        progress=show_progress,
+                    )
+                    table = format_simulation(hours)
+                else:
+                    result = run_row(
+                        ROWS[name],
+                        rounds=options.rounds,
+                        messages=options.messages,
+                        python=options.python,
+                        load=load,
+                        cores=cores,
+                        contestants=options.only,
+                        progress=show_progress,
+                    )
+                    results.append(result)
+                    table = format_row(result)
             except (ProcessError, OSError) as error:
                 show_progress("")
                 print(error, file=sys.stderr)
                 return 1
             show_progress("")
-            results.append(result)
-            print(f"\n{format_row(result)}", flush=True)
+            print(f"\n{table}", flush=True)
     if options.json:
-        options.json.write_text(json.dumps(as_json(run, results), indent=1) + "\n")
+        options.json.write_text(json.dumps(as_json(run, results, hours), indent=1) + "\n")
     return 0
 
 

@@ -13,14 +13,16 @@ from statistics import median
 
 from tests.benchmarks.processes import Cores
 from tests.benchmarks.runner import LoadProgram, Measurement, Results
+from tests.benchmarks.simulated import CONTESTANT, NAME, TITLE, SimulationResults
 
-__all__ = ["as_json", "describe_run", "format_heading", "format_row"]
+__all__ = ["as_json", "describe_run", "format_heading", "format_row", "format_simulation"]
 
 FEWEST_ROUNDS = 5
 BUSY = 0.9
 """A process that uses more than this share of its core did not have to wait for anybody."""
 REFERENCES = ("uvloop", "asyncio")
 COLUMNS = ("", "µs CPU/message", "min-max", "messages/s", "server core", "load core", "vs uvloop", "vs asyncio")
+SIMULATION_COLUMNS = ("", "real s", "min-max", "CPU s", "virtual s", "events", "events/CPU s")
 
 
 def describe_run(load: LoadProgram, cores: Cores, rounds: int) -> dict[str, str]:
@@ -52,14 +54,34 @@ def format_row(results: Results) -> str:
     """The table of one row, best contestant first."""
     versions = ", ".join(f"{name} {version}" for name, version in sorted(results.versions.items()))
     ranked = sorted(results.rounds.items(), key=lambda item: median_of(item[1], lambda m: m.cpu_per_message))
-    cells = [COLUMNS, *(contestant_cells(name, rounds, results) for name, rounds in ranked)]
+    table = align([COLUMNS, *(contestant_cells(name, rounds, results) for name, rounds in ranked)])
+    notes = [f"{name}: left out, {why}" for name, why in results.missing.items()]
+    return "\n".join([f"{results.row.title}  ({versions})", *table, *notes, *warnings(results)])
+
+
+def format_simulation(results: SimulationResults) -> str:
+    """The table of the simulation's row: one line."""
+    rounds = results.rounds
+    walls = [measured.wall for measured in rounds]
+    cells = (
+        CONTESTANT,
+        f"{median(walls):.2f}",
+        f"{min(walls):.2f}-{max(walls):.2f}",
+        f"{median(measured.cpu for measured in rounds):.2f}",
+        f"{rounds[0].virtual:,.0f}",
+        f"{rounds[0].events:,}",
+        f"{median(measured.events_per_second for measured in rounds):,.0f}",
+    )
+    return "\n".join([f"{TITLE}  (Python {results.python})", *align([SIMULATION_COLUMNS, cells])])
+
+
+def align(cells: Sequence[tuple[str, ...]]) -> list[str]:
+    """The lines of a table: names to the left, figures to the right."""
     first, *others = (max(map(len, column)) for column in zip(*cells, strict=True))
-    table = [
+    return [
         "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(rest, others, strict=True))])
         for name, *rest in cells
     ]
-    notes = [f"{name}: left out, {why}" for name, why in results.missing.items()]
-    return "\n".join([f"{results.row.title}  ({versions})", *table, *notes, *warnings(results)])
 
 
 def contestant_cells(name: str, rounds: Sequence[Measurement], results: Results) -> tuple[str, ...]:
@@ -97,9 +119,11 @@ def median_of(rounds: Sequence[Measurement], what: Callable[[Measurement], float
     return median(map(what, rounds))
 
 
-def as_json(run: Mapping[str, str], results: Sequence[Results]) -> dict[str, object]:
+def as_json(
+    run: Mapping[str, str], results: Sequence[Results], simulated: SimulationResults | None = None
+) -> dict[str, object]:
     """Everything, every round included; times in seconds."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "name": result.row.name,
             "title": result.row.title,
@@ -109,4 +133,8 @@ def as_json(run: Mapping[str, str], results: Sequence[Results]) -> dict[str, obj
         }
         for result in results
     ]
+    if simulated is not None:
+        contestants = {CONTESTANT: [asdict(round_) for round_ in simulated.rounds]}
+        versions = {"Python": simulated.python}
+        rows.append({"name": NAME, "title": TITLE, "versions": versions, "missing": {}, "contestants": contestants})
     return {"run": dict(run), "rows": rows}

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import virtual_hour
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.processes import ROOT, Cores, LinePeer, ProcessError, killed_after
 from tests.benchmarks.report import format_row
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.runner import LoadProgram, Measurement, Results, available_load, run_row
+from tests.benchmarks.virtual_hour import simulate
 
 NO_CORES = Cores(None, None)
 PYTHON_LOAD = LoadProgram("Python", [sys.executable, str(Path(__file__).with_name("load.py"))])
@@ -28,8 +30,9 @@ def test_the_command_measures_every_contestant_with_the_same_number_of_messages(
     file = tmp_path / "figures.json"
     arguments = ["--rounds", "1", "--messages", "5000", "--only", "reactor", "asyncio", "--json", str(file)]
     assert main(arguments) == 0
-    rows = json.loads(file.read_text())["rows"]
+    *rows, simulation = json.loads(file.read_text())["rows"]
     assert [row["name"] for row in rows] == ["echo", "lines"]
+    assert (simulation["name"], list(simulation["contestants"])) == ("simulation", ["reactor"])
     for row in rows:
         assert set(row["contestants"]) == {"reactor", "asyncio"}
         for (measured,) in row["contestants"].values():
@@ -37,6 +40,28 @@ def test_the_command_measures_every_contestant_with_the_same_number_of_messages(
             assert min(measured["wall"], measured["server_cpu"], measured["load_cpu"]) > 0
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("machine:", "Python ", "reactor", "asyncio"))
+
+
+def test_the_simulation_runs_until_every_heartbeat_is_echoed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulation", "--rounds", "2", "--messages", "3999"]) == 0
+    cells = capsys.readouterr().out.splitlines()[-1].split()
+    assert cells[0] == "reactor" and cells[4] == "30"  # 1,000 clients: three heartbeats each
+    measured = simulate(heartbeats=30, clients=10)
+    assert measured["heartbeats"] == 30
+    assert measured["events"] > 30 * 4  # due, sent, arrived, and the same back
+    assert min(measured["wall"], measured["cpu"]) > 0
+
+
+def test_a_heartbeat_that_is_not_echoed_fails_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(virtual_hour.Echo, "data_received", lambda self, data: self.transport.write(data[:-1]))
+    with pytest.raises(RuntimeError, match="30 bytes were not echoed"):
+        simulate(heartbeats=30, clients=10)
+
+
+def test_who_takes_part_in_no_row_that_was_asked_for_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulation", "--only", "uvloop"])
+    assert "nobody of these takes part" in capsys.readouterr().err
 
 
 def test_the_load_in_python_takes_the_place_of_the_one_in_c() -> None:
