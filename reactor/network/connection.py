@@ -136,9 +136,11 @@ class Connection(Transport):
     def peer_ended(self) -> None:
         """The receiver has met the end of the stream."""
         keep = False
-        if self.state in DELIVERING:
-            keep = self.call(self.protocol.eof_received)  # type: ignore[attr-defined]
-        self._feed(Event.PEER_EOF_KEPT if keep else Event.PEER_EOF)
+        try:
+            if self.state in DELIVERING:
+                keep = self.call(self.protocol.eof_received)  # type: ignore[attr-defined]
+        finally:  # also when Ctrl-C went through it: an end is told once
+            self._feed(Event.PEER_EOF_KEPT if keep else Event.PEER_EOF)
 
     # --- Writing --------------------------------------------------------------------------------------------------
 

@@ -158,6 +158,7 @@ class SimulatedSocket(OpenFile):
     def connect_ex(self, address: Any) -> int:
         """Begin to connect; the errno, EINPROGRESS if all is well (connect(2))."""
         if self._fd < 0:
+            self._kernel.check_up()
             return errno.EBADF
         kernel = self._enter()
         host, port = self._numeric(address)
