@@ -204,7 +204,7 @@ class Simulation:
         with self._noting():
             self._raise_reported()
             while not done():
-                if not self._step(horizon):
+                if not self._step(horizon) and not done():
                     if self.clock.next_event() is None:
                         raise DeadlockError(self._deadlock())
                     self.clock.advance(horizon)
@@ -227,7 +227,12 @@ class Simulation:
 
     def wait_for(self, selector: SimulatedSelector, timeout: float | None) -> None:
         """For a reactor that is run by hand: run the others until something is ready for it, or the time is over."""
-        horizon = self.clock.now + (DAY if timeout is None else timeout)
+        try:
+            self._wait_until(self.clock.now + (DAY if timeout is None else timeout), timeout, selector)
+        finally:
+            self.selecting(selector)
+
+    def _wait_until(self, horizon: float, timeout: float | None, selector: SimulatedSelector) -> None:
         while not selector.has_ready():
             if not self._step(horizon):
                 if timeout is None and self.clock.next_event() is None:
