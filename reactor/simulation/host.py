@@ -82,9 +82,7 @@ class Program:
         with inside(host.name):
             reactor.dispatch(reactor.wait(0))
         self._not_before = clock.now + host.pace
-        if reactor.phase is Phase.CLOSED:
-            host.program_ended("has closed its reactor")
-        elif reactor.stopping:
+        if reactor.stopping:
             with inside(host.name):
                 reactor.close()
             host.program_ended("has stopped")

@@ -39,7 +39,7 @@ FORBIDDEN = {
     "loop": {"socket", "select", "selectors", "ssl", "signal", "threading", "time", "asyncio", "os", "concurrent"},
     "network": {"select", "selectors", "signal", "threading", "time", "asyncio", "concurrent"},
     "instruments": {"asyncio"},
-    "simulation": {"select", "ssl", "asyncio", "signal", "threading", "concurrent"},
+    "simulation": {"select", "ssl", "asyncio", "signal", "threading", "concurrent", "os", "time", "subprocess"},
 }
 TYPES_ONLY = {("loop", "selectors")}
 """What may be imported for its names alone: the loop is handed a selector, and never makes one."""
@@ -129,6 +129,20 @@ def test_the_network_uses_socket_for_constants_only(module: str) -> None:
             assert node.attr.isupper(), f"{module}: socket.{node.attr}"
         elif isinstance(node, ast.ImportFrom) and node.module == "socket":
             assert all(alias.name.isupper() for alias in node.names)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if layer(module) == "simulation"])
+def test_the_simulation_touches_no_real_socket_and_no_real_selector(module: str) -> None:
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    names_only = {"socket.gaierror", "selectors.BaseSelector", "selectors.SelectorKey"}  # of errors, bases and types
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("socket", "selectors"):
+            named = ast.unparse(node)
+            assert node.attr.isupper() or named in names_only or named == "socket.socket", f"{module}: {named}"
+        elif isinstance(node, ast.Call):
+            assert ast.unparse(node.func) != "socket.socket", f"{module} makes a real socket"
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module not in ("socket", "selectors")
 
 
 def test_there_is_no_import_cycle() -> None:
