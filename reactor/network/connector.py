@@ -180,8 +180,9 @@ class Connector:
             connection = Connection(self._reactor, sock, self._target, factory(), self._options, self)
         except BaseException as exc:
             sock.close()
-            if not isinstance(exc, Exception):
-                raise  # KeyboardInterrupt, SystemExit
+            if not isinstance(exc, Exception):  # KeyboardInterrupt, SystemExit
+                self._settle(Connecting.CANCELLED)
+                raise
             self._reactor.call_exception_handler(
                 {"message": f"exception in the protocol factory of {self!r}", "exception": exc, "source": self}
             )

@@ -158,12 +158,14 @@ class Sender:
             self._refused(progress=self.buffer.size < waiting)
             return
         before, self.flow = self.flow, _FREE
-        if before in _REFUSED:
-            connection.reactor.remove_writer(connection.socket)
-            if before is Flow.CONGESTED:
-                connection.resume_writing()
-        if not self.buffer.size:
-            connection.flushed()
+        try:
+            if before in _REFUSED:
+                connection.reactor.remove_writer(connection.socket)
+                if before is Flow.CONGESTED:
+                    connection.resume_writing()
+        finally:  # also when Ctrl-C went through it
+            if not self.buffer.size:
+                connection.flushed()
 
     def set_marks(self, high: int | None, low: int | None, options: ConnectionOptions) -> None:
         """Set the water marks; see `Transport.set_write_buffer_limits`."""

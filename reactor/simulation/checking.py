@@ -56,7 +56,9 @@ def _attempt(
     try:
         with simulation:
             test(simulation)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # test frameworks have failures that are no Exception
         return error, simulation
     return None, simulation
 

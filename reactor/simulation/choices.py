@@ -56,10 +56,9 @@ class Choices(ABC):
     def strike(self, kind: str, weight: float, low: int = 0, high: int = 0) -> int | None:
         """Whether this opportunity is used: `None` if not, otherwise a number from `low` to `high`.
 
-        `weight` is the probability; the mildest fault has the lowest number.
+        `weight` is the probability; the mildest fault has the lowest number. Opportunities count whether or not
+        anything can happen, so "the third read" is the same read under all conditions.
         """
-        if weight <= 0 and not self.is_planned(kind):
-            return None
         seen = self._seen[kind] = self._seen.get(kind, 0) + 1
         due = self._next.get(kind)
         if due is None:
@@ -70,10 +69,6 @@ class Choices(ABC):
         self.struck.append(Strike(kind, seen, value))
         self._plan(kind, weight, seen)
         return value
-
-    def is_planned(self, kind: str) -> bool:
-        """Whether this sort strikes even if the conditions do not provide for it."""
-        return False
 
     def plan_anew(self) -> None:
         """The weights have changed: what is planned already was planned for the old ones."""
@@ -99,6 +94,8 @@ class SeededChoices(Choices):
     def _distance(self, kind: str, weight: float, seen: int) -> int:
         if weight >= 1:
             return 1
+        if weight <= 0:
+            return _NEVER
         return 1 + int(log(1.0 - self._chance.random()) / log(1.0 - weight))
 
     def _value(self, kind: str, opportunity: int, low: int, high: int) -> int:
@@ -118,6 +115,8 @@ class DrawnChoices(Choices):
         self._integers = sys.modules["hypothesis.strategies"].integers  # whoever has `data` has loaded it
 
     def _distance(self, kind: str, weight: float, seen: int) -> int:
+        if weight <= 0:
+            return _NEVER
         # Evenly up to twice the mean distance. Zero, the simplest value, means that there are no more of this kind.
         return int(self._draw(self._integers(_NEVER, ceil(2 / weight)), label=f"{kind}, next in"))
 
@@ -142,10 +141,6 @@ class ScheduledChoices(Choices):
             if kind.split(" ")[0] not in _KINDS:
                 raise OptionError(f"there is no fault {kind!r}: there are {', '.join(sorted(_KINDS))}")
             self._due.setdefault(kind, []).append(opportunity)
-
-    def is_planned(self, kind: str) -> bool:
-        """Whether it is in the list."""
-        return kind in self._due
 
     def _distance(self, kind: str, weight: float, seen: int) -> int:
         return next((due - seen for due in self._due.get(kind, ()) if due > seen), _NEVER)

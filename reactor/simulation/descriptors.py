@@ -20,7 +20,6 @@ from typing import Any, Protocol
 
 from reactor.network.oserrors import os_error
 from reactor.simulation.clock import Clock
-from reactor.simulation.faults import Faults
 
 __all__ = ["FIRST_DESCRIPTOR", "READ", "WRITE", "Descriptors", "OpenFile", "SimulatedSelector", "Watching"]
 
@@ -39,10 +38,6 @@ class Watching(Protocol):
     selectors: list[SimulatedSelector]
     ended: str | None
     """How its program came to its end; `None`: it runs."""
-
-    @property
-    def faults(self) -> Faults | None:
-        """What can go wrong; `None`: nothing."""
 
     def strikes(self, kind: str, low: int = 0, high: int = 0) -> int | None:
         """Whether a fault of this sort strikes now, and how hard."""
@@ -218,6 +213,8 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
             self._watched.clear()
             self._keys.clear()
             self._candidates.clear()
+            if self.wanted is not None:
+                self.wanted()  # to see that the end has come
             self.release()
             self._kernel.selectors.remove(self)
 
@@ -263,17 +260,15 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
                 events.append((self._keys[number], mask))
             else:
                 del self._candidates[number]
-        if self._kernel.faults is not None:
-            self._disturb(events)
+        self._disturb(events)
         return events
 
     def _disturb(self, events: Events) -> None:
         """Report too much, in another order."""
         kernel = self._kernel
-        watched = list(self._watched)
-        index = kernel.strikes("spurious_readiness", 0, len(watched) - 1) if watched else None
+        index = kernel.strikes("spurious_readiness", 0, len(self._watched) - 1) if self._watched else None
         if index is not None:
-            number = watched[index]
+            number = list(self._watched)[index]
             key = self._keys[number]
             mask = key.events & self._watched[number].may_be_spurious()
             if mask and all(other is not key for other, _ in events):

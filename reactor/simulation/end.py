@@ -236,7 +236,7 @@ class End:
             return self._accepted()
         elif kind == "probe":
             self._acknowledge()
-        elif kind == "SYN":  # the other side has forgotten this connection, and will ask again (RFC 9293 section 3.5.1)
+        else:  # a SYN: the other side has forgotten this connection, and will ask again (RFC 9293 section 3.5.1)
             self._reset()
             return False
         return True
@@ -252,15 +252,14 @@ class End:
         self._notify()
 
     def _connected(self, peer: End) -> None:
-        if self.state is State.SYN_SENT:
-            self.state = State.ESTABLISHED
-            if self._overdue is not None:
-                self._overdue.cancel()
-            self.peer = peer
-            self.outflow.edge = peer.receive_buffer
-            self._promised = self.receive_buffer
-            self._channel.put("ACK")
-            self._notify()
+        self.state = State.ESTABLISHED
+        if self._overdue is not None:
+            self._overdue.cancel()
+        self.peer = peer
+        self.outflow.edge = peer.receive_buffer
+        self._promised = self.receive_buffer
+        self._channel.put("ACK")
+        self._notify()
 
     def _accepted(self) -> bool:
         backlog = self._backlog
@@ -302,24 +301,23 @@ class End:
             return
         if self._streams.reset_strikes():
             peer = self.peer
+            assert peer is not None
             self._reset()
-            if peer is not None:
-                peer._reset()
+            peer._reset()
             return
         self._received.append(data)
         self._acknowledge()
         self._notify()
 
     def _peer_ended(self) -> None:
-        after = AFTER_PEERS_END.get(self.state)
-        if after is not None:
-            if after is State.TIME_WAIT and not self.outflow.has_ended():
-                after = State.CLOSING
-            self.state = after
-            self.reading = Reading.ENDED
-            if after is State.TIME_WAIT:
+        self.state = AFTER_PEERS_END[self.state]
+        self.reading = Reading.ENDED
+        if self.state is State.TIME_WAIT:
+            if self.outflow.has_ended():
                 self._gone()
-            self._notify()
+            else:
+                self.state = State.CLOSING
+        self._notify()
 
     def _reset(self) -> None:
         """RFC 9293 section 3.10.7.4; which error the program gets is Linux' choice."""
@@ -335,8 +333,6 @@ class End:
             self._gone()
 
     def _timed_out(self) -> None:
-        if self.state in (State.CLOSED, State.TIME_WAIT):
-            return
         if self.state is State.SYN_RECEIVED and self._backlog is not None:
             self._backlog.half_open.pop(self, None)
         self.fail(errno.ETIMEDOUT)

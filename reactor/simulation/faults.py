@@ -91,10 +91,6 @@ class Faults:
         for one in fields(self):
             _check_probability(one.name, getattr(self, one.name))
 
-    def any(self) -> bool:
-        """Whether anything can happen at all."""
-        return any(getattr(self, one.name) for one in fields(self))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:

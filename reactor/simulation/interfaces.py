@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from reactor.simulation.choices import Choices
 from reactor.simulation.clock import Clock
-from reactor.simulation.faults import Faults, Profile
+from reactor.simulation.faults import Profile
 from reactor.simulation.names import Names
 
 __all__ = ["Address", "Machine", "Segment", "Stack", "Tracer", "World"]
@@ -33,7 +33,6 @@ class World(Protocol):
     clock: Clock
     choices: Choices
     names: Names
-    faults: Faults | None
     tracer: Tracer | None
 
     @property

@@ -21,7 +21,6 @@ from reactor.network.oserrors import os_error
 from reactor.simulation.clock import Clock
 from reactor.simulation.descriptors import Descriptors, SimulatedSelector
 from reactor.simulation.end import End
-from reactor.simulation.faults import Faults
 from reactor.simulation.guard import inside
 from reactor.simulation.interfaces import Address, World
 from reactor.simulation.names import Pending, family_of, normal, rows
@@ -105,7 +104,11 @@ class SimulatedKernel(Kernel):
         """Make a non-blocking socket. Raises `OSError` (EMFILE, ENFILE, ENOBUFS, EAFNOSUPPORT)."""
         self.check_up()
         self.check_not_exhausted("socket")
-        sock = SimulatedSocket(self, family, kind)
+        try:
+            sock = SimulatedSocket(self, family, kind)
+        except OSError as exc:
+            self.trace("socket", answer=errno.errorcode.get(exc.errno or 0))
+            raise
         self.trace("socket", answer=sock.fileno())
         return sock
 
@@ -164,17 +167,10 @@ class SimulatedKernel(Kernel):
 
     # --- For its sockets and selectors --------------------------------------------------------------------------------
 
-    @property
-    def faults(self) -> Faults | None:
-        """What can go wrong; `None`: nothing."""
-        return self.host.simulation.faults
-
     def strikes(self, kind: str, low: int = 0, high: int = 0) -> int | None:
         """Whether a fault of this sort strikes now, and how hard."""
-        faults = self.host.simulation.faults
-        if faults is None:
-            return None
-        return self.host.network.strike(kind, getattr(faults, kind), self.host, low, high)
+        weight = getattr(self.host.simulation.profile.faults, kind)
+        return self.host.network.strike(kind, weight, self.host, low, high)
 
     def trace(self, call: str, *details: object, answer: object) -> None:
         """Write a system call and its answer down, if anybody wants to read it."""

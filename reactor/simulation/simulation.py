@@ -32,7 +32,7 @@ from reactor.loop import Reactor
 from reactor.simulation.choices import Choices, DrawnChoices, ScheduledChoices, SeededChoices, Strike
 from reactor.simulation.clock import Clock
 from reactor.simulation.descriptors import SimulatedSelector
-from reactor.simulation.faults import CALM, Faults, Profile
+from reactor.simulation.faults import CALM, Profile
 from reactor.simulation.host import Host, Program
 from reactor.simulation.interfaces import Tracer
 from reactor.simulation.names import Names
@@ -173,8 +173,6 @@ class Simulation:
     @profile.setter
     def profile(self, profile: Profile) -> None:
         self._profile = profile
-        needed = profile.faults.any() or isinstance(self.choices, ScheduledChoices)
-        self.faults: Faults | None = profile.faults if needed else None
         self.choices.plan_anew()
 
     @property
@@ -279,8 +277,7 @@ class Simulation:
         when = self.clock.next_event()
         if when is None or when > horizon:
             return False
-        if when > self.clock.now:
-            self._ticks_at_once = 0
+        self._ticks_at_once = 0
         self.clock.advance(when)
         return True
 

@@ -36,7 +36,7 @@ class SimulatedSocket(OpenFile):
 
     _kernel: Serving
 
-    def __init__(self, kernel: Serving, family: int, kind: int, end: End | None = None) -> None:
+    def __init__(self, kernel: Serving, family: int, kind: int) -> None:
         """Made by the kernel. Raises `OSError` when there is no descriptor left."""
         if family not in (socket.AF_INET, socket.AF_INET6):
             raise UnmodelledError(f"the simulated kernel does not model sockets of family {family!r}")
@@ -52,8 +52,6 @@ class SimulatedSocket(OpenFile):
         self._backlog: Backlog[End] | None = None
         self._end: End | None = None
         self._connect_result = 0  # not 0: a further connect() is told how the first one ended, once
-        if end is not None:
-            self._join(end)
 
     def __getattr__(self, name: str) -> Any:
         """Name what a real socket has and this one has not."""
@@ -148,7 +146,10 @@ class SimulatedSocket(OpenFile):
             backlog.ready.popleft().abort()
             raise self._fail("accept", errno.ECONNABORTED)
         end = backlog.ready[0]
-        sock = SimulatedSocket(kernel, self.family, self.type)  # may fail, and then the connection stays in the queue
+        try:
+            sock = SimulatedSocket(kernel, self.family, self.type)
+        except OSError as exc:  # the connection stays in the queue
+            raise self._fail("accept", exc.errno or 0) from None
         backlog.ready.popleft()
         sock._options = self._options.copy()
         sock._join(end)
@@ -262,7 +263,7 @@ class SimulatedSocket(OpenFile):
         if end is None:
             raise self._fail("send", errno.EPIPE)
         octets = data if type(data) is bytes else bytes(memoryview(data))
-        if kernel.faults is not None and octets and end.state is State.ESTABLISHED:
+        if octets and end.state is State.ESTABLISHED:
             if kernel.strikes("refused_write") is not None:
                 raise self._fail("send", errno.EAGAIN)
             room = min(len(octets), end.outflow.free())

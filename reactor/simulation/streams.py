@@ -81,8 +81,8 @@ class Streams:
 
     def reset_strikes(self) -> bool:
         """Whether something in between resets the connection now."""
-        faults = self.network.simulation.faults
-        return faults is not None and self.network.strike("reset", faults.reset, self.host) is not None
+        weight = self.network.simulation.profile.faults.reset
+        return self.network.strike("reset", weight, self.host) is not None
 
     def path_changed(self) -> None:
         """Some path is open again, or is not any more: whoever waits for news from there looks, and asks."""
