@@ -2,8 +2,8 @@
 
 Each of them would make a run depend on this machine, and no two runs would be the same. Python announces such calls to
 audit hooks (PEP 578, `sys.addaudithook`), so a program that makes one while a simulated host is ticking gets an error
-that says what to do instead. Reading the real clock is announced to nobody, and cannot be refused; use
-`reactor.time()`.
+that says what to do instead. Older versions announce fewer; what they leave out is replaced while a host is ticking.
+Reading the real clock is announced to nobody, and cannot be refused; use `reactor.time()`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from reactor.errors import SimulationError
 from reactor.kernel import SystemKernel
@@ -32,6 +33,16 @@ _INSTEAD = {
 }
 """The audited calls that are refused."""
 
+_UNANNOUNCED = [
+    (module, name, event)
+    for version, module, name, event in (
+        ((3, 13), "time", "sleep", "time.sleep"),
+        ((3, 12), "threading", "_start_new_thread", "_thread.start_new_thread"),
+    )
+    if sys.version_info < version
+]
+"""Which calls no audit hook is told of in this version of Python."""
+
 _inside: list[tuple[str, int]] = []  # the host that is ticking, and the thread in which it does
 _watching = False
 
@@ -44,10 +55,25 @@ def inside(host: str) -> Iterator[None]:
         _watching = True
         sys.addaudithook(_audit)  # for ever: there is no way to remove one
     _inside.append((host, SystemKernel.thread_id()))
+    replaced = [_replace(*call) for call in _UNANNOUNCED if call[0] in sys.modules]
     try:
         yield
     finally:
+        for module, name, original in replaced:
+            setattr(module, name, original)
         _inside.pop()
+
+
+def _replace(module_name: str, name: str, event: str) -> tuple[Any, str, Any]:
+    module = sys.modules[module_name]
+    original = getattr(module, name)
+
+    def announce(*args: Any, **kwargs: Any) -> Any:
+        _audit(event, args)
+        return original(*args, **kwargs)
+
+    setattr(module, name, announce)
+    return module, name, original
 
 
 def _audit(event: str, args: tuple[object, ...]) -> None:
