@@ -70,9 +70,12 @@ class Program:
     def tick(self) -> bool:
         """Let the reactor do what there is to do now; whether it had a chance to."""
         host, reactor, clock = self._host, self.reactor, self._kernel.clock
+        if not self._kernel.up:
+            return False
         if reactor.phase is Phase.CLOSED:
             host.program_ended("has closed its reactor")
-        if not self._kernel.up or not self._is_idle():
+            return False
+        if not self._is_idle():
             return False
         if not self._stalled and (stall := self._kernel.strikes("stall", 1, 100)) is not None:
             self._stalled = True  # once before each tick
