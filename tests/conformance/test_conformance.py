@@ -70,8 +70,7 @@ def outcome(case: Case, world: World) -> object:
 @pytest.mark.parametrize("case, world_name", pairs())
 def test_every_world_keeps_the_promises(case: Case, world_name: str) -> None:
     difference = listed(case.name) if world_name.startswith("asyncio") else None
-    world = WORLDS[world_name]()
-    try:
+    with WORLDS[world_name](case.name) as world:
         if difference is None:
             case.run(world)
             world.check()
@@ -79,8 +78,6 @@ def test_every_world_keeps_the_promises(case: Case, world_name: str) -> None:
             if STALLED in difference.seen:
                 world.patience = PATIENCE_FOR_A_STALL
             assert outcome(case, world) in difference.seen
-    finally:
-        world.close()
 
 
 def test_every_case_says_in_a_sentence_what_it_tests() -> None:

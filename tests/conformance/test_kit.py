@@ -1,23 +1,32 @@
-"""The kit itself: a promise that is broken, a byte that is leaked, an error that is swallowed must not pass."""
+"""The kit itself: a promise that is broken, a byte that is leaked, an error that is swallowed must not pass.
+
+In the simulated worlds neither: time that is virtual and faults that are invented must hide nothing.
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
+from reactor.loop import Phase
+from reactor.simulation import CALM, Simulation
+from tests.conformance.case import Case
 from tests.conformance.differences import DIFFERENCES, markdown
+from tests.conformance.premises import PREMISES
 from tests.conformance.recorder import Recorder
-from tests.conformance.world import StalledError, UnexpectedError, World, expect
-from tests.conformance.worlds import WORLDS
+from tests.conformance.test_conformance import CASES
+from tests.conformance.world import Limits, StalledError, UnexpectedError, World, expect
+from tests.conformance.worlds import PROFILES, WORLDS, NetworkWorld
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
-    world = WORLDS["reactor"]()
-    yield world
-    world.close()
+@pytest.fixture(params=["reactor", "simulation-calm", "simulation-hostile", "simulation-hostile-loopback"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with WORLDS[request.param]("") as world:
+        yield world
 
 
 def diary(*events: str) -> Recorder:
@@ -78,14 +87,104 @@ def test_an_error_that_nobody_expected_fails(world: World) -> None:
         world.check()
 
 
-def test_a_leaked_descriptor_fails() -> None:
-    world = WORLDS["reactor"]()
-    leaked = os.open(os.devnull, os.O_RDONLY)
-    try:
-        with pytest.raises(AssertionError, match=f"leaked: \\[{leaked}\\]"):
-            world.close()
-    finally:
-        os.close(leaked)
+@pytest.mark.parametrize("name", ["reactor", "simulation-calm", "simulation-calm-loopback"])
+def test_a_leaked_descriptor_fails(name: str) -> None:
+    with pytest.raises(AssertionError, match="descriptors leaked"), WORLDS[name](""):
+        leaked = os.open(os.devnull, os.O_RDONLY)
+    os.close(leaked)
+
+
+@pytest.mark.parametrize("of", ["server", "client"])
+def test_a_simulated_descriptor_that_was_leaked_fails(of: str) -> None:
+    with (
+        pytest.raises(AssertionError, match="descriptors leaked"),
+        Simulation() as simulation,
+        closing(NetworkWorld(simulation)),
+    ):
+        simulation.hosts[of].kernel.socket(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def test_settling_brings_what_is_on_its_way(world: World) -> None:
+    near, far = world.pair()
+    near.transport.write(b"on its way")
+    far.transport.write_eof()
+    world.settle()
+    assert far.received == b"on its way"
+    assert near.saw("eof_received")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_settling_does_not_reach_a_deadline(profile: str) -> None:
+    with WORLDS[f"simulation-{profile}"]("") as world:
+        near, far = world.pair(limits=Limits(idle_timeout=0.05))
+        for _ in range(3):
+            far.transport.write(b"x")
+            world.settle()
+        assert not near.over
+        world.run_until(lambda: near.over)
+
+
+def test_each_case_has_the_same_run_in_each_run() -> None:
+    def run(case: str) -> list[str]:
+        with WORLDS["simulation-hostile"](case) as world:
+            near, far = world.pair()
+            near.transport.write(bytes(200_000))
+            world.run_until(lambda: len(far.received) == 200_000)
+            return [*near.events, *far.events, str(world.time())]
+
+    assert run("one") == run("one") != run("another")
+
+
+def test_a_failing_case_says_how_to_repeat_it() -> None:
+    with pytest.raises(AssertionError) as caught, WORLDS["simulation-hostile"]("") as world:
+        world.pair()
+        raise AssertionError("something is wrong")
+    assert "simulation with seed=" in caught.value.__notes__[0]
+
+
+def test_a_callback_is_called_by_the_loop_that_it_comes_from() -> None:
+    with Simulation() as simulation, closing(NetworkWorld(simulation)) as world:
+        loops: list[str] = []
+
+        def note_the_loop() -> None:
+            for name, host in simulation.hosts.items():
+                if host.reactor.phase is Phase.DISPATCHING:
+                    loops.append(name)
+
+        near, _far = world.pair(far=Recorder(data_received=lambda me, data: world.call_soon(note_the_loop)))
+        world.call_soon(note_the_loop)
+        near.transport.write(b"to the client")
+        world.run_until(lambda: len(loops) == 2)
+        assert loops == ["server", "client"]
+
+
+def cases_with_a_premise() -> list[object]:
+    return [
+        pytest.param(case, premise.faults, id=case.name)
+        for premise in PREMISES
+        for case in CASES
+        if case.name in premise.cases
+    ]
+
+
+@pytest.mark.parametrize("case, faults", cases_with_a_premise())
+def test_what_a_case_takes_for_granted_is_needed(case: Case, faults: tuple[str, ...]) -> None:
+    rough = CALM.but(**dict.fromkeys(faults, 0.4))
+
+    def fails(seed: int) -> bool:
+        try:
+            with Simulation(seed, profile=rough) as simulation, closing(NetworkWorld(simulation, True)) as world:
+                case.run(world)
+                world.check()
+        except AssertionError:
+            return True
+        return False
+
+    assert any(fails(seed) for seed in range(100))
+
+
+def test_every_premise_is_one_of_a_case() -> None:
+    assert {name for premise in PREMISES for name in premise.cases} <= {case.name for case in CASES}
 
 
 def test_what_is_seen_instead_is_kept_for_the_comparison() -> None:

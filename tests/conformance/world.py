@@ -5,15 +5,15 @@ reactor with each selector, asyncio's own transports, a network in memory. A cas
 a thread or a clock. Both ends of its connections are protocols, and what neither protocol nor transport can do (make
 the kernel's buffers small, end a connection with a reset, wait) is a method of `World`.
 
-Nobody sleeps here. A case says what it waits for (`run_until`), and the loop runs until that holds. If nothing at all
-has happened for `patience` seconds, the case has failed: `StalledError`. To show that something does *not* happen, the
-loop is given a number of turns (`settle`), in which it would have happened.
+Nobody sleeps here. A case says what it waits for (`run_until`), and the loop runs until that holds. If `patience`
+seconds pass in vain, the case has failed: `StalledError`. To show that something does *not* happen, the world is given
+the time in which it would have happened (`settle`). What a second is, each world decides: under virtual time it costs
+nothing, and on a slow network more of them pass.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,12 +22,9 @@ from typing import Any
 from reactor import MisuseError, Transport
 from tests.conformance.recorder import BufferedRecorder, Recorder
 
-__all__ = ["End", "Limits", "StalledError", "UnexpectedError", "World", "expect", "raised_by"]
+__all__ = ["End", "Limits", "StalledError", "UnexpectedError", "World", "expect", "open_descriptors", "raised_by"]
 
 End = Recorder | BufferedRecorder
-
-PATIENCE = 10.0  # seconds: so long that only a real standstill lasts it, on a busy machine too
-SETTLING_TURNS = 10  # more turns than any chain of callbacks in the kit is long
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +87,17 @@ def _is_open(number: int) -> bool:
 
 
 class World(ABC):
-    """One implementation of protocols and transports, with a loop to run them."""
+    """One implementation of protocols and transports, with what is needed to run them."""
+
+    patience = 10.0
+    """Seconds: so long that only a real standstill lasts it, on a busy machine too."""
 
     def __init__(self, near_connects: bool = False) -> None:
         self.errors: list[BaseException] = []  # what was reported to the loop's exception handler
         self.refused: list[BaseException] = []  # attempts to connect that came to nothing
         self.ends: list[End] = []  # both ends of every connection so far
-        self.patience = PATIENCE
         self._near_connects = near_connects
-        self._descriptors_before = open_descriptors()
+        self._descriptors_before = self._descriptors()
 
     # What a case uses.
 
@@ -123,26 +122,13 @@ class World(ABC):
         self._connect(lambda: self._watch(factory()), address, limits)
 
     def run_until(self, condition: Callable[[], object]) -> None:
-        """Run the loop until `condition()` is true.
+        """Run until `condition()` is true. Raises `StalledError` if `patience` seconds have passed in vain."""
+        if not self._comes_true(condition):
+            raise StalledError(f"waited in vain; errors {self.errors}; the ends so far:\n{self._story()}")
 
-        Raises `StalledError` after `patience` seconds without any event, or ten times that with nothing but other ones.
-        """
-        before, quiet = self._progress(), 0
-        begun = last_event = time.monotonic()
-        while not condition():
-            self._turn(0.0 if quiet < SETTLING_TURNS else 0.005)
-            now = self._progress()
-            quiet += 1
-            if now != before:
-                before, quiet = now, 0
-                last_event = time.monotonic()
-            if time.monotonic() > min(last_event + self.patience, begun + 10 * self.patience):
-                raise StalledError(f"waited in vain; errors {self.errors}; the ends so far:\n{self._story()}")
-
+    @abstractmethod
     def settle(self) -> None:
-        """Let everything happen that is ready to happen."""
-        for _ in range(SETTLING_TURNS):
-            self._turn(0.0)
+        """Let everything happen that is under way: what was written arrives, or meets a buffer that is full."""
 
     def clog(self, near: End, far: End, amount: int = 1 << 20) -> None:
         """Make `near` hold bytes that the kernel refuses: `far` stops reading, `near` writes `amount` bytes."""
@@ -159,11 +145,11 @@ class World(ABC):
 
     @abstractmethod
     def call_soon(self, callback: Callable[..., object], *args: object) -> None:
-        """Call `callback(*args)` in the next turn of the loop."""
+        """Call `callback(*args)` in the next turn of the running loop, or, if none runs, of the near end's."""
 
     @abstractmethod
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> None:
-        """Call `callback(*args)` in `delay` seconds."""
+        """Call `callback(*args)` from that loop in `delay` seconds."""
 
     @abstractmethod
     def time(self) -> float:
@@ -191,11 +177,11 @@ class World(ABC):
     def close(self) -> None:
         """End everything, and assert that no descriptor is left behind."""
         try:
-            self.patience = PATIENCE
+            self.patience = type(self).patience
             self._end_all()
         finally:
             self._close()
-        left = open_descriptors() - self._descriptors_before
+        left = self._descriptors() - self._descriptors_before
         assert not left, f"descriptors leaked: {sorted(left)}"
 
     def _end_all(self) -> None:
@@ -227,8 +213,12 @@ class World(ABC):
     def _connect(self, factory: Callable[[], End], address: str, limits: Limits) -> None: ...
 
     @abstractmethod
-    def _turn(self, timeout: float) -> None:
-        """Run the loop once, waiting at most `timeout` seconds for something to happen."""
+    def _comes_true(self, condition: Callable[[], object]) -> bool:
+        """Run until `condition()` is true, or `patience` seconds have passed in vain; which of them."""
+
+    def _descriptors(self) -> frozenset[int]:
+        """The descriptors of this process, and of others that the world is made of."""
+        return open_descriptors()
 
     @abstractmethod
     def _close(self) -> None:
