@@ -13,7 +13,7 @@ from typing import Any
 from reactor import ConnectionOptions, FramedProtocol, LineCodec, Reactor, Transport, connect, listen
 from reactor.simulation import HOSTILE, LOSSY_WIFI, Host, Profile, Simulation
 
-EVERYTHING = HOSTILE.but(aborted_accept=0.05, exhausted=0.02, reset=0.01, unresolved=0.1)
+EVERYTHING = HOSTILE.but(aborted_accept=0.05, exhausted=0.1, reset=0.01, unresolved=0.1)
 
 
 class Answering(FramedProtocol[bytes]):
@@ -126,7 +126,8 @@ def disturb(sim: Simulation, servers: list[Host], clients: list[Host]) -> None:
     clients[0].pace = 0.01
     clients[1].receive_buffer = clients[1].send_buffer = 3_000
     clients[2].blocking_time = 0.9
-    beta.descriptor_limit = 6
+    beta.descriptor_limit = 4  # what its reactor and its listener have
+    sim.call_at(3.0, setattr, beta, "descriptor_limit", 6)
     sim.call_at(4.0, sim.partition, alpha, clients[0])
     sim.call_at(7.0, sim.heal)
     sim.call_at(9.0, alpha.crash)
