@@ -289,6 +289,8 @@ class Receiver:
             else:
                 self._redeliver_into(memoryview(data))
         finally:  # also when Ctrl-C went through it
+            if self._unread is not None and connection.recipient is not None:
+                self._redeliver_soon()
             connection.caught_up()
 
     def _redeliver_into(self, data: memoryview) -> None:

@@ -2,7 +2,7 @@
 
 Each of them would make a run depend on this machine, and no two runs would be the same. Python announces such calls to
 audit hooks (PEP 578, `sys.addaudithook`), so a program that makes one while a simulated host is ticking gets an error
-that says what to do instead. Older versions announce fewer; what they leave out is replaced while a host is ticking.
+that says what to do instead. Older versions announce fewer; what they leave out is replaced by a function that does.
 Reading the real clock is announced to nobody, and cannot be refused; use `reactor.time()`.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from reactor.errors import SimulationError
@@ -43,7 +44,7 @@ _UNANNOUNCED = [
 ]
 """Which calls no audit hook is told of in this version of Python."""
 
-_inside: list[tuple[str, int]] = []  # the host that is ticking, and the thread in which it does
+_inside: dict[int, list[str]] = {}  # for each thread, the hosts whose programs are running in it, the innermost last
 _watching = False
 
 
@@ -54,30 +55,34 @@ def inside(host: str) -> Iterator[None]:
     if not _watching:
         _watching = True
         sys.addaudithook(_audit)  # for ever: there is no way to remove one
-    _inside.append((host, SystemKernel.thread_id()))
-    replaced = [_replace(*call) for call in _UNANNOUNCED if call[0] in sys.modules]
+        for module_name, name, event in _UNANNOUNCED:
+            _announce(module_name, name, event)
+    thread = SystemKernel.thread_id()
+    running = _inside.setdefault(thread, [])
+    running.append(host)
     try:
         yield
     finally:
-        for module, name, original in replaced:
-            setattr(module, name, original)
-        _inside.pop()
-
-
-def _replace(module_name: str, name: str, event: str) -> tuple[Any, str, Any]:
-    module = sys.modules[module_name]
-    original = getattr(module, name)
-
-    def announce(*args: Any, **kwargs: Any) -> Any:
-        _audit(event, args)
-        return original(*args, **kwargs)
-
-    setattr(module, name, announce)
-    return module, name, original
+        running.pop()
+        if not running:
+            del _inside[thread]
 
 
 def _audit(event: str, args: tuple[object, ...]) -> None:
     if _inside and event in _INSTEAD:
-        host, thread = _inside[-1]
-        if thread == SystemKernel.thread_id():
-            raise SimulationError(f"{event} in the simulated program of host {host!r}: {_INSTEAD[event]}")
+        running = _inside.get(SystemKernel.thread_id())
+        if running:
+            raise SimulationError(f"{event} in the simulated program of host {running[-1]!r}: {_INSTEAD[event]}")
+
+
+def _announce(module_name: str, name: str, event: str) -> None:
+    """Put a function in the place of one that no audit hook is told of."""
+    module = sys.modules[module_name]  # the real kernel has imported it
+    original = getattr(module, name)
+
+    @wraps(original)
+    def announced(*args: Any, **kwargs: Any) -> Any:
+        _audit(event, args)
+        return original(*args, **kwargs)
+
+    setattr(module, name, announced)
