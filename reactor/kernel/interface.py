@@ -139,6 +139,10 @@ class Kernel(ABC):
         """A number for the running thread."""
 
     @abstractmethod
+    def random(self) -> float:
+        """A number from 0 up to, but not including, 1: for what must not be the same everywhere."""
+
+    @abstractmethod
     def after_fork(self, callback: Callable[[], None]) -> None:
         """Call `callback` in every child process forked from now on, as long as its owner lives."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import select
 import selectors
 import socket
@@ -45,6 +46,7 @@ class SystemKernel(Kernel):
     RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger: onoff, seconds
     time = staticmethod(time.monotonic)
     thread_id = staticmethod(threading.get_ident)
+    random = staticmethod(random.random)
 
     def selector(self) -> selectors.BaseSelector:
         """Make a selector."""

@@ -54,8 +54,8 @@ class Connector:
     """One request for a connection. Made by `connect`."""
 
     __slots__ = (
-        "_attempts", "_candidates", "_factory", "_on_failure", "_options", "_pending", "_reactor", "_socket", "_target",
-        "_timer", "address", "connection", "state",
+        "_attempts", "_candidates", "_factory", "_on_ended", "_on_failure", "_options", "_pending", "_reactor",
+        "_socket", "_target", "_timer", "address", "connection", "state",
     )  # fmt: skip
 
     def __init__(
@@ -65,12 +65,14 @@ class Connector:
         address: str,
         options: ConnectionOptions,
         on_failure: FailureCallback | None,
+        on_ended: Callable[[], object] | None = None,
     ) -> None:
-        """Made by `connect`."""
+        """Made by `connect`. `on_ended` is called when the connection that was made is over."""
         self._reactor = reactor
         self._factory: Callable[[], AnyProtocol] | None = factory
         self._options = options
         self._on_failure = on_failure
+        self._on_ended = on_ended
         self._candidates: deque[AddressInfo] = deque()
         self._attempts: list[tuple[object, OSError]] = []
         self._pending: Job | Handle | None = None
@@ -229,6 +231,7 @@ class Connector:
         self._timer = self._pending = self._factory = self._on_failure = None
         self._candidates.clear()
         if state is not Connecting.CONNECTED:
+            self._on_ended = None
             self._reactor.detach(self)
 
     def _drop_socket(self) -> None:
@@ -245,6 +248,9 @@ class Connector:
         self.state = Connecting.ENDED
         self.connection = None
         self._reactor.detach(self)
+        on_ended, self._on_ended = self._on_ended, None
+        if on_ended is not None:
+            on_ended()
 
     def shut(self) -> None:
         """The reactor is being closed: end at once, and tell the protocol if there is one."""

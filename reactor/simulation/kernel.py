@@ -158,6 +158,10 @@ class SimulatedKernel(Kernel):
             self.check_up()
         return self._thread or SystemKernel.thread_id()
 
+    def random(self) -> float:
+        """Chance, which the seed decides."""
+        return self.host.simulation.choices.random.random()
+
     def after_fork(self, callback: Callable[[], None]) -> None:
         """Nothing forks in a simulation: `os.fork` is refused there."""
 

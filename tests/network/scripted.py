@@ -142,6 +142,9 @@ class ScriptedKernel(Kernel):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")  # not a number
         return scripted() if callable(scripted) else scripted
 
+    def random(self) -> float:
+        return self.inner.random()
+
     def wakeup(self) -> Wakeup:
         return self.inner.wakeup()
 
