@@ -84,9 +84,10 @@ def main() -> None:
     else:
         sys.exit("find_the_split: no seed has found it")
 
-    print("\nAnd this is all that the server read then, in bytes:\n")
+    print("\nAnd this is all that the server read then:\n")
     shortest = runs[-1]  # check() ends with it, and has it traced
-    print(*(f"  {line}" for line in shortest.trace if " server recv(" in line), sep="\n")
+    reads = [line for line in shortest.trace if line.host == "server" and line.what.startswith("recv(")]
+    print(*(f"  {line}" for line in reads), sep="\n")
     print("\nThe part that arrived, and the rest. It gave each an answer: 1, and 2 + 30.\n")
 
     check(lambda sim: conversation(sim, AddingLines), profile=HOSTILE)

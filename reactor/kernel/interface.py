@@ -131,8 +131,8 @@ class Kernel(ABC):
         """Make the access to signals that announces them through `wakeup`."""
 
     @abstractmethod
-    def workers(self, name: str, limit: int | None = None) -> Workers:
-        """Make a pool of at most `limit` threads; `name` appears in their names."""
+    def workers(self, purpose: str, limit: int | None = None) -> Workers:
+        """Make a pool of at most `limit` threads. `purpose` is `"executor"` or `"resolver"`, for users' or look-ups."""
 
     @abstractmethod
     def thread_id(self) -> int:

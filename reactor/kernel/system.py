@@ -80,9 +80,9 @@ class SystemKernel(Kernel):
         assert isinstance(wakeup, SystemWakeup)
         return SystemSignals(wakeup)
 
-    def workers(self, name: str, limit: int | None = None) -> Workers:
+    def workers(self, purpose: str, limit: int | None = None) -> Workers:
         """Make a pool of threads."""
-        return ThreadWorkers(name, limit)
+        return ThreadWorkers(f"reactor-{purpose}", limit)
 
     def after_fork(self, callback: Callable[[], None]) -> None:
         """Call the bound method `callback` in every child forked from now on, as long as its object lives."""

@@ -85,7 +85,7 @@ class Jobs:
         """Call `function(*args)` in a thread of `pool`; its outcome is the job's."""
         workers = self._workers.get(pool)
         if workers is None:
-            workers = self._workers[pool] = self._kernel.workers(f"reactor-{pool}")
+            workers = self._workers[pool] = self._kernel.workers(pool)
         workers.submit(job.run, (function, *args), job.done)
         self._pending.add(job)
         return job

@@ -391,6 +391,7 @@ class Reactor:
         """Report errors of callbacks to `handler(reactor, context)`; `None`: to the log `"reactor"`.
 
         `context` has `"message"`, mostly `"exception"`, and what helps to find the place: `"callback"`, `"source"`.
+        `"handled"` is true for a shortage that the library deals with by itself: nothing is wrong in the program.
         """
         self.check()
         self._exception_handler = handler

@@ -132,7 +132,11 @@ class Acceptor:
             self._quiet_until = now + _REPORT_EVERY
             what = "the machine ran out of descriptors or memory" if exc.errno in _EXHAUSTED else "accept failed"
             self._reactor.call_exception_handler(
-                {"message": f"{self.address}: {what}; accepting pauses until a connection ends", "exception": exc}
+                {
+                    "message": f"{self.address}: {what}; accepting pauses until a connection ends",
+                    "exception": exc,
+                    "handled": True,
+                }
             )
 
     def _leave_exhaustion(self) -> None:

@@ -7,10 +7,12 @@ be had again with fewer of them: first without half of the list, then without qu
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 
+from reactor.errors import OptionError
 from reactor.simulation.choices import Strike
-from reactor.simulation.faults import CALM, HOSTILE, LOSSY_WIFI, Profile
+from reactor.simulation.faults import HOSTILE, Profile
 from reactor.simulation.simulation import Simulation
 
 __all__ = ["check"]
@@ -18,39 +20,61 @@ __all__ = ["check"]
 _MOST_RUNS = 400
 """Runs that are spent on making a failing one simpler."""
 
-_NAMES = {id(CALM): "CALM", id(LOSSY_WIFI): "LOSSY_WIFI", id(HOSTILE): "HOSTILE"}
+_MOST_SHOWN = 6
+"""Lines of the story that are shown before its end."""
+
+_SHOW_IN_CALLS = ("short_read", "short_write", "refused_write", "aborted_accept", "exhausted")
+"""Faults that strike one system call, which is worth seeing."""
+
+Test = Callable[[Simulation], object]
+Failure = tuple[BaseException | None, Simulation]
 
 
-def check(
-    test: Callable[[Simulation], object], *, seeds: Iterable[int] = range(100), profile: Profile = HOSTILE
-) -> None:
+def check(test: Test, *, seeds: Iterable[int] = range(100), profile: Profile = HOSTILE) -> None:
     """Call `test(simulation)` with a new simulation for each of the `seeds`, under the conditions of `profile`.
 
     If it raises, the run is repeated with fewer faults as long as it fails in the same way (with an exception of the
     same class), and the exception of the simplest one is raised. Its notes say which faults are left, what they did,
     and how to have this run again. The last call of `test` is that run, with its trace.
+
+    Raises `OptionError` without any seed, or for a `test` that is a coroutine function.
     """
+    if inspect.iscoroutinefunction(test):
+        raise OptionError("check() calls plain functions; this one is asynchronous, and nothing would run")
+    number = 0
     for number, seed in enumerate(seeds, 1):
         failure, run = _attempt(test, seed, profile)
-        if failure is None:
-            continue
-        shorter = _Shorter(test, seed, profile, type(failure))
-        schedule = shorter.simplify(run.struck)
-        simplest, again = _attempt(test, seed, profile, schedule, trace=True)
-        if type(simplest) is not type(failure):
-            simplest, schedule, again = failure, run.struck, run
-        _explain(simplest, f"failed with seed {seed}, number {number} of those tried", run, again, profile)
-        raise simplest
+        if failure is not None:
+            said = f"failed with seed {seed}, number {number} of those tried"
+            raise _simplest(test, failure, run, said)
+    if number == 0:
+        raise OptionError("check() was given no seeds, so nothing was tried")
+
+
+def _simplest(test: Test, failure: BaseException, run: Simulation, said: str) -> BaseException:
+    """The failure of the simplest run that fails like `run`, explained."""
+
+    def attempt(strikes: Sequence[Strike], *, trace: bool = False) -> Failure:
+        return _attempt(test, run.seed, run.profile, strikes, trace=trace)
+
+    schedule = list(run.struck)
+    error, again = attempt(schedule)
+    if type(error) is type(failure):
+        schedule = _fewest(schedule, lambda strikes: type(attempt(strikes)[0]) is type(failure))
+        error, again = attempt(schedule, trace=True)
+    if error is None or type(error) is not type(failure):
+        failure.add_note(
+            f"{said}, and not when that was repeated with the same faults: the test or the program asks something "
+            "outside of the simulation (random, the real clock, what an earlier call has left)"
+        )
+        return failure
+    _explain(error, said, run, again)
+    return error
 
 
 def _attempt(
-    test: Callable[[Simulation], object],
-    seed: int,
-    profile: Profile,
-    schedule: Sequence[Strike] | None = None,
-    *,
-    trace: bool = False,
-) -> tuple[BaseException | None, Simulation]:
+    test: Test, seed: int, profile: Profile, schedule: Sequence[Strike] | None = None, *, trace: bool = False
+) -> Failure:
     """One run; what it raised."""
     simulation = Simulation(seed, profile=profile, schedule=schedule, trace=trace)
     try:
@@ -63,58 +87,43 @@ def _attempt(
     return None, simulation
 
 
-class _Shorter:
-    """Makes the list of faults of one failing run shorter."""
+def _fewest(strikes: Sequence[Strike], fails: Callable[[Sequence[Strike]], bool]) -> list[Strike]:
+    """The fewest of them that are found to be enough, each as mild as can be."""
+    runs = 0
 
-    def __init__(
-        self, test: Callable[[Simulation], object], seed: int, profile: Profile, kind: type[BaseException]
-    ) -> None:
-        """The run fails with a `kind` of exception, and has to go on doing so."""
-        self._test = test
-        self._seed = seed
-        self._profile = profile
-        self._kind = kind
-        self._runs = 0
+    def still_fails(fewer: Sequence[Strike]) -> bool:
+        nonlocal runs
+        runs += 1
+        return runs <= _MOST_RUNS and fails(fewer)
 
-    def simplify(self, strikes: Sequence[Strike]) -> list[Strike]:
-        """The fewest of them that are found to be enough, each as mild as can be."""
-        left = list(strikes)
-        size = len(left)
-        while size >= 1:
-            begin = 0
-            while begin < len(left):
-                fewer = left[:begin] + left[begin + size :]
-                if self._fails(fewer):
-                    left = fewer
-                else:
-                    begin += size
-            size //= 2
-        for index, strike in enumerate(left):
-            mildest = [*left[:index], strike._replace(value=0), *left[index + 1 :]]
-            if strike.value > 1 and self._fails(mildest):
-                left = mildest
-        return left
-
-    def _fails(self, strikes: Sequence[Strike]) -> bool:
-        if self._runs >= _MOST_RUNS:
-            return False
-        self._runs += 1
-        error, _ = _attempt(self._test, self._seed, self._profile, strikes)
-        return type(error) is self._kind
+    left = list(strikes)
+    size = len(left)
+    while size >= 1:
+        begin = 0
+        while begin < len(left):
+            fewer = left[:begin] + left[begin + size :]
+            if still_fails(fewer):
+                left = fewer
+            else:
+                begin += size
+        size //= 2
+    for index, strike in enumerate(left):
+        milder = [*left[:index], strike._replace(value=0), *left[index + 1 :]]
+        if strike.value > 1 and still_fails(milder):
+            left = milder
+    return left
 
 
-def _explain(
-    error: BaseException, what: str, run: Simulation, again: Simulation, profile: Profile
-) -> None:
-    name = _NAMES.get(id(profile), repr(profile))
-    plain = [tuple(strike) for strike in again.struck]
-    if plain:
-        error.add_note(f"{what}; of its {len(run.struck)} faults, {len(plain)} will do:")
-    else:
-        error.add_note(f"{what}; none of its {len(run.struck)} faults is needed:")
-    for index, line in enumerate(again.trace):
-        if " * " in line:
-            host = line.split(" ")[1]
-            follows = [after for after in again.trace[index + 1 :] if after.split(" ")[1] == host]
-            error.add_note("\n".join(f"  {each}" for each in (line, *follows[:2])))
-    error.add_note(f"again: Simulation(seed={again.seed}, profile={name}, schedule={plain})")
+def _explain(error: BaseException, said: str, run: Simulation, again: Simulation) -> None:
+    """Tell an exception what its run was like: the faults with the calls they struck, and how it ended."""
+    again_note = error.__notes__.pop()  # it stands last
+    few, many = len(again.struck), len(run.struck)
+    error.add_note(f"{said}; of its {many} faults, {few} will do:" if few else f"{said}, without any of its faults")
+    trace = again.trace
+    for index, line in enumerate(trace):
+        if line.strike is not None:
+            calls = [after for after in trace[index + 1 :] if after.host == line.host and after.strike is None]
+            shown = [line, *calls[: 2 if line.what in _SHOW_IN_CALLS else 0]]
+            error.add_note("\n".join(f"  {each}" for each in shown))
+    error.add_note("how it ended:\n" + "\n".join(f"  {line}" for line in trace[-_MOST_SHOWN:]))
+    error.add_note(again_note)

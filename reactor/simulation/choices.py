@@ -47,7 +47,9 @@ class Choices(ABC):
         """The same seed makes the same choices."""
         self._chance = Random(seed)
         self.random = Random(self._chance.getrandbits(64))
-        """Decides what is no fault, such as jitter; by itself, so that a fault less changes nothing else."""
+        """For what is no fault, such as jitter: a generator of its own, so that removing a fault changes no jitter."""
+        self.program = Random(self._chance.getrandbits(64))
+        """For the programs."""
         self.struck: list[Strike] = []
         """The faults so far."""
         self._seen: dict[str, int] = {}

@@ -1,8 +1,4 @@
-"""Descriptors of a simulated program, and the selector that watches them.
-
-A descriptor is a number and the open file behind it. The numbers are given out as a kernel does it: the lowest that is
-free, so that a number which was just closed soon means something else. They begin at a million, which no real
-descriptor of a Python program reaches; whoever brings a real one into a simulation is told so.
+"""Open files, and the selector that watches them.
 
 The selector is level-triggered like those in `selectors`. An open file tells its watchers when its readiness may have
 changed; what was reported stays a candidate for as long as it is ready.
@@ -14,56 +10,31 @@ import errno
 import selectors
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from heapq import heappop, heappush
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from reactor.network.oserrors import os_error
-from reactor.simulation.clock import Clock
+from reactor.simulation.process import FIRST_DESCRIPTOR, Process
 
-__all__ = ["FIRST_DESCRIPTOR", "READ", "WRITE", "Descriptors", "OpenFile", "SimulatedSelector", "Watching"]
+__all__ = ["READ", "WRITE", "OpenFile", "SimulatedSelector"]
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
-FIRST_DESCRIPTOR = 1_000_000
-
 Events = list[tuple[selectors.SelectorKey, int]]
-
-
-class Watching(Protocol):
-    """What descriptors and selectors need of their kernel."""
-
-    clock: Clock
-    descriptors: Descriptors
-    selectors: list[SimulatedSelector]
-    ended: str | None
-    """How its program came to its end; `None`: it runs."""
-
-    def strikes(self, kind: str, low: int = 0, high: int = 0) -> int | None:
-        """Whether a fault of this sort strikes now, and how hard."""
-
-    def check_up(self) -> None:
-        """Raise `HostDownError` if this program has ended."""
-
-    def selecting(self, selector: SimulatedSelector) -> None:
-        """Somebody looks what is ready in `selector`."""
-
-    def wait(self, selector: SimulatedSelector, timeout: float | None) -> None:
-        """Let time pass until something is ready in `selector`, or `timeout` seconds are over."""
 
 
 class OpenFile(ABC):
     """Something that has a descriptor."""
 
-    __slots__ = ("_fd", "_kernel", "watchers")
+    __slots__ = ("_fd", "_process", "watchers")
 
-    def __init__(self, kernel: Watching) -> None:
+    def __init__(self, process: Process) -> None:
         """Take a descriptor. Raises `OSError` (EMFILE, ENFILE) when there is none left."""
-        self._kernel = kernel
+        self._process = process
         self._fd = -1
         self.watchers: dict[SimulatedSelector, None] = {}
         """The selectors that want to know."""
-        self._fd = kernel.descriptors.open(self)
+        self._fd = process.open(self)
 
     def fileno(self) -> int:
         """The descriptor; -1 once it is closed."""
@@ -79,7 +50,7 @@ class OpenFile(ABC):
         for watcher in self.watchers:
             watcher.closed(self._fd)
         self.watchers.clear()
-        self._kernel.descriptors.close(self._fd)
+        self._process.close(self._fd)
         self._fd = -1
 
     @abstractmethod
@@ -95,51 +66,12 @@ class OpenFile(ABC):
         """Give the descriptor up."""
 
 
-class Descriptors:
-    """The table of one program."""
-
-    def __init__(self, limit: Callable[[], tuple[int, int]]) -> None:
-        """`limit` says how many the program may have, and how many its machine has."""
-        self._limit = limit
-        self._free: list[int] = []
-        self._next = FIRST_DESCRIPTOR
-        self.files: dict[int, OpenFile] = {}
-        """What is open."""
-
-    def open(self, file: OpenFile) -> int:
-        """The lowest number that is free. Raises `OSError` (EMFILE, ENFILE)."""
-        of_program, of_machine = self._limit()
-        for limit, code in ((of_program, errno.EMFILE), (of_machine, errno.ENFILE)):
-            if len(self.files) >= limit:
-                raise os_error(code)
-        if self._free:
-            number = heappop(self._free)
-        else:
-            number = self._next
-            self._next += 1
-        self.files[number] = file
-        return number
-
-    def close(self, number: int) -> None:
-        """It is free again."""
-        del self.files[number]
-        heappush(self._free, number)
-
-    def get(self, number: int) -> OpenFile:
-        """What `number` stands for. Raises `OSError` (EBADF)."""
-        file = self.files.get(number)
-        if file is None:
-            real = f"{number} is not a simulated descriptor: a real socket or file cannot be used in a simulation"
-            raise OSError(errno.EBADF, real) if number < FIRST_DESCRIPTOR else os_error(errno.EBADF)
-        return file
-
-
 class SimulatedSelector(OpenFile, selectors.BaseSelector):
     """A level-triggered selector over simulated descriptors. It has a descriptor itself, as epoll has."""
 
-    def __init__(self, kernel: Watching) -> None:
+    def __init__(self, process: Process) -> None:
         """Watch nothing yet. Raises `OSError` when there is no descriptor left."""
-        super().__init__(kernel)
+        super().__init__(process)
         self._keys: dict[int, selectors.SelectorKey] = {}
         self._watched: dict[int, OpenFile] = {}
         self._candidates: dict[int, None] = {}
@@ -150,11 +82,11 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a descriptor. Raises `KeyError` if it is watched already, `OSError` (EBADF) if it is none."""
-        self._kernel.check_up()
+        self._process.check_up()
         number = _number(fileobj)
         if number in self._keys:
             raise KeyError(f"descriptor {number} is already registered")
-        file = self._kernel.descriptors.get(number)
+        file = self._file(number)
         key = self._keys[number] = selectors.SelectorKey(fileobj, number, events, data)
         self._watched[number] = file
         file.watchers[self] = None
@@ -166,7 +98,7 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
         number = _number(fileobj)
         old = self._keys[number]
         if events != old.events and number not in self._watched:
-            code = errno.ENOENT if number in self._kernel.descriptors.files else errno.EBADF
+            code = errno.ENOENT if number in self._process.files else errno.EBADF
             raise os_error(code)  # a closed one has left the set by itself: epoll(7), question 6
         key = self._keys[number] = selectors.SelectorKey(old.fileobj, number, events, data)
         self.candidate(number)
@@ -187,13 +119,13 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
 
         Raises `DeadlockError` if nothing ever will be.
         """
-        kernel = self._kernel
-        kernel.check_up()
-        kernel.selecting(self)
-        kernel.clock.run_due()
+        process = self._process
+        process.check_up()
+        process.scheduler.selecting(self)
+        process.clock.run_due()
         ready = self._ready()
         if not ready and (timeout is None or timeout > 0):
-            kernel.wait(self, timeout)
+            process.scheduler.wait_for(self, timeout)
             ready = self._ready()
         return ready
 
@@ -216,7 +148,6 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
             if self.wanted is not None:
                 self.wanted()  # to see that the end has come
             self.release()
-            self._kernel.selectors.remove(self)
 
     # --- What the files tell it -------------------------------------------------------------------------------------
 
@@ -248,6 +179,13 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
         """An epoll descriptor is readable when something in its set is ready."""
         return READ if self.has_ready() else 0
 
+    def _file(self, number: int) -> OpenFile:
+        file = self._process.files.get(number)
+        if isinstance(file, OpenFile):
+            return file
+        real = f"{number} is not a simulated descriptor: a real socket or file cannot be used in a simulation"
+        raise OSError(errno.EBADF, real) if number < FIRST_DESCRIPTOR else os_error(errno.EBADF)
+
     def _mask(self, number: int) -> int:
         file = self._watched.get(number)
         return 0 if file is None else file.readiness() & self._keys[number].events
@@ -265,15 +203,15 @@ class SimulatedSelector(OpenFile, selectors.BaseSelector):
 
     def _disturb(self, events: Events) -> None:
         """Report too much, in another order."""
-        kernel = self._kernel
-        index = kernel.strikes("spurious_readiness", 0, len(self._watched) - 1) if self._watched else None
+        process = self._process
+        index = process.strikes("spurious_readiness", 0, len(self._watched) - 1) if self._watched else None
         if index is not None:
             number = list(self._watched)[index]
             key = self._keys[number]
             mask = key.events & self._watched[number].may_be_spurious()
             if mask and all(other is not key for other, _ in events):
                 events.append((key, mask))
-        if len(events) > 1 and (order := kernel.strikes("shuffled_readiness", 1, 1_000_000)) is not None:
+        if len(events) > 1 and (order := process.strikes("shuffled_readiness", 1, 1_000_000)) is not None:
             Random(order).shuffle(events)
 
 

@@ -20,10 +20,11 @@ from functools import partial
 from typing import Protocol
 
 from reactor.network.oserrors import os_error
+from reactor.simulation.addresses import Address
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.byte_queue import ByteQueue
 from reactor.simulation.clock import Event
-from reactor.simulation.interfaces import Address, Machine, Segment
+from reactor.simulation.interfaces import Node, Segment
 from reactor.simulation.outflow import Outflow
 from reactor.simulation.tcp_states import (
     AFTER_OWN_END,
@@ -54,7 +55,7 @@ class Table(Protocol):
     network: Network
 
     @property
-    def host(self) -> Machine:
+    def host(self) -> Node:
         """Whose it is."""
 
     def forget(self, end: End) -> None:
@@ -72,11 +73,11 @@ class End:
         "local", "outflow", "peer", "reading", "receive_buffer", "remote", "state",
     )  # fmt: skip
 
-    def __init__(self, streams: Table, local: Address, remote: Address, host: Machine, state: State) -> None:
+    def __init__(self, streams: Table, local: Address, remote: Address, host: Node, state: State) -> None:
         """`host` is where the other end is."""
         network = streams.network
         self._streams = streams
-        self.host: Machine = streams.host
+        self.host: Node = streams.host
         """Where this end is."""
         self.local, self.remote = local, remote
         self.state = state
@@ -275,7 +276,7 @@ class End:
         backlog.changed()
         return True
 
-    def _deliver(self, host: Machine, segment: Segment) -> bool:
+    def _deliver(self, host: Node, segment: Segment) -> bool:
         """Hand a segment over at `host`; whether it was taken."""
         taken = host.streams.receive(self.remote, self.local, segment)
         if taken and segment[0] == "FIN":
@@ -320,7 +321,7 @@ class End:
         self._notify()
 
     def _reset(self) -> None:
-        """RFC 9293 section 3.10.7.4; which error the program gets is Linux' choice."""
+        """RFC 9293 section 3.10.7.4; which error the program gets is what Linux chose."""
         if self.state is State.SYN_RECEIVED and self._backlog is not None:
             self._backlog.half_open.pop(self, None)
         elif self.state is State.TIME_WAIT or self.state is State.CLOSED:

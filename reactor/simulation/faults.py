@@ -92,7 +92,7 @@ class Faults:
             _check_probability(one.name, getattr(self, one.name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Profile:
     """The conditions of a simulation: every link that is not set by itself, and every kernel."""
 
@@ -116,6 +116,23 @@ class Profile:
         )
 
 
+    def __repr__(self) -> str:
+        """As one would write it: a ready-made one, but for what is different."""
+        candidates = [(name, self._unlike(one)) for name, one in _READY_MADE.items()]
+        name, changes = min(candidates, key=lambda candidate: len(candidate[1]))
+        but = ", ".join(f"{field}={value!r}" for field, value in changes.items())
+        return f"{name}.but({but})" if changes else name
+
+    def _unlike(self, other: Profile) -> dict[str, object]:
+        pairs = ((self.link, other.link), (self.faults, other.faults))
+        return {
+            one.name: getattr(mine, one.name)
+            for mine, theirs in pairs
+            for one in fields(mine)
+            if getattr(mine, one.name) != getattr(theirs, one.name)
+        }
+
+
 CALM = Profile()
 """A quiet local network: a millisecond from host to host, and every call does all that it is asked for."""
 
@@ -137,3 +154,5 @@ HOSTILE = Profile(
     ),
 )
 """Everything that a kernel and a network may do to a correct program without breaking a promise."""
+
+_READY_MADE = {"CALM": CALM, "LOSSY_WIFI": LOSSY_WIFI, "HOSTILE": HOSTILE}

@@ -34,6 +34,8 @@ _INSTEAD = {
 }
 """The audited calls that are refused."""
 
+_IN_A_WORKER = "give the executor a function that returns at once; Host.blocking_time says how long it takes"
+
 _UNANNOUNCED = [
     (module, name, event)
     for version, module, name, event in (
@@ -44,13 +46,16 @@ _UNANNOUNCED = [
 ]
 """Which calls no audit hook is told of in this version of Python."""
 
-_inside: dict[int, list[str]] = {}  # for each thread, the hosts whose programs are running in it, the innermost last
+_inside: dict[int, list[tuple[str, bool]]] = {}  # for each thread, what is running in it, the innermost last
 _watching = False
 
 
 @contextmanager
-def inside(host: str) -> Iterator[None]:
-    """Within this block, the program of `host` runs in this thread. Real I/O raises `SimulationError`."""
+def inside(host: str, *, worker: bool = False) -> Iterator[None]:
+    """Within this block, the program of `host` runs in this thread. Real I/O raises `SimulationError`.
+
+    In a `worker` of the program it is not the reactor that helps, but a stand-in for what would block.
+    """
     global _watching
     if not _watching:
         _watching = True
@@ -59,7 +64,7 @@ def inside(host: str) -> Iterator[None]:
             _announce(module_name, name, event)
     thread = SystemKernel.thread_id()
     running = _inside.setdefault(thread, [])
-    running.append(host)
+    running.append((host, worker))
     try:
         yield
     finally:
@@ -72,7 +77,9 @@ def _audit(event: str, args: tuple[object, ...]) -> None:
     if _inside and event in _INSTEAD:
         running = _inside.get(SystemKernel.thread_id())
         if running:
-            raise SimulationError(f"{event} in the simulated program of host {running[-1]!r}: {_INSTEAD[event]}")
+            host, worker = running[-1]
+            instead = _IN_A_WORKER if worker else _INSTEAD[event]
+            raise SimulationError(f"{event} in the simulated program of host {host!r}: {instead}")
 
 
 def _announce(module_name: str, name: str, event: str) -> None:

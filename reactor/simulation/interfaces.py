@@ -1,60 +1,36 @@
-"""What the parts of a simulation know of each other.
+"""What the network knows of the machines that it connects.
 
-The parts refer to each other all around: a host has sockets, a socket's other end is on another host, and all have one
-clock. So that each file can be read by itself, and no import leads back, what one part needs of another is written
-down here.
+A machine has a network stack, and the stack's connections lead through the network to other machines: knowledge that
+goes round. So that no import does, the half of it that leads back is written down here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from reactor.simulation.choices import Choices
-from reactor.simulation.clock import Clock
-from reactor.simulation.faults import Profile
-from reactor.simulation.names import Names
+from reactor.simulation.addresses import Address
 
-__all__ = ["Address", "Machine", "Segment", "Stack", "Tracer", "World"]
-
-Address: TypeAlias = tuple[str, int]
-"""A numeric address and a port."""
+__all__ = ["Node", "Segment", "Stack"]
 
 Segment: TypeAlias = tuple[str, Any]
 """What it is (`"SYN"`, `"data"`, …), and what it carries."""
 
-Tracer: TypeAlias = Callable[[str, str], object]
-"""Called with the host's name, and what happened."""
-
-
-class World(Protocol):
-    """What the network and the kernels need of the simulation."""
-
-    clock: Clock
-    choices: Choices
-    names: Names
-    tracer: Tracer | None
-
-    @property
-    def profile(self) -> Profile:
-        """The conditions."""
-
-    def note_strike(self, kind: str, host: str, value: int) -> None:
-        """A fault has struck."""
-
 
 class Stack(Protocol):
-    """What arrives at a host goes to its network stack."""
+    """The network stack of a machine."""
 
     def receive(self, local: Address, remote: Address, segment: Segment) -> bool:
         """A segment has arrived; whether it was taken: one that was dropped will be sent again."""
+
+    def settle(self) -> None:
+        """Some path is about to be opened or closed: what has arrived by now has arrived."""
 
     def path_changed(self) -> None:
         """Some path is open again, or is not any more."""
 
 
-class Machine(Protocol):
-    """What the network knows of a host."""
+class Node(Protocol):
+    """A machine, seen from the network."""
 
     name: str
     send_buffer: int

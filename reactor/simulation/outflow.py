@@ -96,12 +96,12 @@ class Outflow:
             channel.put("FIN")
 
     def probe(self) -> None:
-        """Ask for news if the window is closed (RFC 9293 section 3.8.6.1).
+        """Ask for news if something was not acknowledged: lost, or held back by a closed window.
 
-        A real sender asks again and again. The answer is the same until something happens on the way or at the other
-        side, so this one asks then.
+        A real sender asks again and again (RFC 9293 section 3.8.6.1). The answer is the same until something happens
+        on the way or at the other side, so this one asks then.
         """
-        if self._pending.size and not self._channel.waiting:
+        if self._written > self._acked and not self._channel.waiting:
             self._channel.put("probe")
 
     def acknowledged(self, total: int, edge: int) -> None:

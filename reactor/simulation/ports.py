@@ -6,8 +6,8 @@ import errno
 from typing import Protocol
 
 from reactor.network.oserrors import os_error
-from reactor.simulation.interfaces import Address
-from reactor.simulation.streams import Streams, any_of
+from reactor.simulation.addresses import Address, wildcard
+from reactor.simulation.streams import Streams
 
 __all__ = ["Bound", "Ports"]
 
@@ -63,5 +63,5 @@ class Ports:
 
 def _overlap(one: Address, other: Address) -> bool:
     same_family = (":" in one[0]) == (":" in other[0])
-    anywhere = any_of(one)
+    anywhere = wildcard(one[0])
     return one[1] == other[1] and same_family and (one[0] == other[0] or anywhere in (one[0], other[0]))

@@ -16,37 +16,29 @@ The same seed, program and Python make the same run, byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from ipaddress import ip_address
+from random import Random
 from types import TracebackType
 from typing import Any, TypeVarTuple
 
-from reactor.errors import (
-    DeadlockError,
-    OptionError,
-    SimulationError,
-    SimulationTimeoutError,
-)
+from reactor.errors import OptionError, ReentryError, SimulationError
 from reactor.loop import Reactor
+from reactor.simulation.addresses import family_of
 from reactor.simulation.choices import Choices, DrawnChoices, ScheduledChoices, SeededChoices, Strike
-from reactor.simulation.clock import Clock
-from reactor.simulation.descriptors import SimulatedSelector
 from reactor.simulation.faults import CALM, Profile
-from reactor.simulation.host import Host, Program
-from reactor.simulation.interfaces import Tracer
-from reactor.simulation.names import Names
+from reactor.simulation.host import Host
+from reactor.simulation.machine import Machine
+from reactor.simulation.scheduler import DAY, Scheduler
 from reactor.simulation.trace import Trace
 from reactor.simulation.wire import Network
+from reactor.simulation.world import World
 
 __all__ = ["Simulation"]
 
 Args = TypeVarTuple("Args")
-
-DAY = 86_400.0
-
-_MOST_TICKS = 100_000
-"""So many ticks without any time passing are a loop that will not end."""
 
 
 class Simulation:
@@ -68,65 +60,71 @@ class Simulation:
         schedule: Iterable[tuple[str, int, int]] | None = None,
         trace: bool = False,
     ) -> None:
-        """Begin without hosts, at 0 seconds. Raises `OptionError` for both `data` and `schedule`."""
+        """Begin without hosts, at 0 seconds.
+
+        Raises `OptionError` for a seed that is no integer, an unknown fault in `schedule`, or both `data` and
+        `schedule`.
+        """
+        if not isinstance(seed, int):
+            raise OptionError(f"the seed of a simulation is an integer, not {seed!r}")
         if data is not None and schedule is not None:
             raise OptionError("faults are either drawn from data or listed in a schedule")
         self.seed = seed
-        self.clock = Clock()
-        self.choices: Choices
-        if data is not None:
-            self.choices = DrawnChoices(data, seed)
-        elif schedule is not None:
-            self.choices = ScheduledChoices(schedule, seed)
-        else:
-            self.choices = SeededChoices(seed)
-        self.profile = profile
-        self.network = Network(self, self.clock)
-        self.names = Names()
+        """What decides everything."""
+        self._choices = _choices(seed, data, schedule)
+        self.world = World(self._choices, profile, tracing=trace)
+        """What all its parts have in common, for those who study it."""
+        self.scheduler = Scheduler(self.world.clock, self._who_waits, self._raise_reported)
+        """Whose turn it is, for those who study it."""
         self.hosts: dict[str, Host] = {}
         """The hosts, by name."""
-        self._taken = {"localhost"}
         self.errors: list[BaseException] = []
         """What was reported to hosts' reactors, and `run` has not raised yet."""
-        self.trace = Trace(self.clock)
-        """What happened, a line each; empty unless it was asked for."""
-        self.tracer: Tracer | None = self.trace.add if trace else None
-        self.ticks = 0
-        """How many ticks all reactors together have had."""
-        self._active: dict[Program, None] = {}
-        self._ticking: Program | None = None
-        self._ticks_at_once = 0
+        self._network = Network(self.world)
+        self._running = False
 
-    # --- Hosts, names, links ----------------------------------------------------------------------------------------
+    # --- Hosts, names, links ------------------------------------------------------------------------------------------
 
     def host(
-        self, name: str, *addresses: str, program: Callable[[Reactor], object] | None = None
+        self, name: str, *addresses: str, program: Callable[[Reactor], object] | None = None, **limits: float
     ) -> Host:
         """Add a machine. `addresses` are numeric; without any it gets a free one of 10.0.0.0/8.
 
-        `program(reactor)` is called at once, and again with a new reactor whenever the host is restarted. Raises
-        `OptionError` for a name or an address that another host has, or that is none.
+        `program(reactor)` is called at once, and again with a new reactor whenever the host is restarted. It sets
+        everything up and returns; the simulation runs the reactor. `limits` are those of `Host`, as in
+        `descriptor_limit=20`.
+
+        Raises `OptionError` for a name that is taken or cannot be one, an address that is taken or none of a host's,
+        and a limit that a host has not, or a value that it cannot have.
         """
-        if name.lower() in self._taken:
-            raise OptionError(f"there is a host {name!r} already")
-        mine = tuple(str(_numeric(address)) for address in addresses) or (self._free_address(),)
+        self._check_name(name)
+        mine = tuple(_numeric(address) for address in addresses) or (self._free_address(),)
+        if len(set(mine)) < len(mine):
+            raise OptionError(f"host {name!r} has an address twice: {', '.join(mine)}")
         for address in mine:
-            if address in self.network.hosts:
-                raise OptionError(f"host {self.network.hosts[address].name!r} has the address {address} already")
-        self.names.add(name, mine, 0.0)
-        host = Host(self, self.network, name, mine, program)
+            if address in self._network.hosts:
+                raise OptionError(f"host {self._network.hosts[address].name!r} has the address {address} already")
+        machine = Machine(self.world, self._network, name, mine)
+        host = Host(machine, self.scheduler, self._report, program)
+        for limit, value in limits.items():
+            if limit not in _LIMITS:
+                raise OptionError(f"a host has no limit {limit!r}: there are {', '.join(_LIMITS)}")
+            setattr(host, limit, value)
+        self.world.names.add(name, mine, 0.0)
         self.hosts[name] = host
-        self._taken.add(name.lower())
         for address in mine:
-            self.network.hosts[address] = host
+            self._network.hosts[address] = machine
+        host.begin()
         return host
 
     def name(self, name: str, *addresses: str, delay: float = 0.0) -> None:
         """Let `name` stand for `addresses`; without any, it does not exist. The answer takes `delay` seconds.
 
-        An infinite `delay` never answers.
+        An infinite `delay` never answers. Raises `OptionError` for a host's name, which stands for the host.
         """
-        self.names.add(name, [str(_numeric(address)) for address in addresses], delay)
+        if name.lower() in map(str.lower, self.hosts):
+            raise OptionError(f"{name!r} is the name of a host")
+        self.world.names.add(name, [_numeric(address) for address in addresses], _seconds("delay", delay))
 
     def link(self, one: Host, other: Host, **properties: float | None) -> None:
         """Set the way between two hosts in both directions: `latency`, `jitter`, `bandwidth`, `loss`; see `Link`.
@@ -134,9 +132,9 @@ class Simulation:
         What is not named is as it was. Raises `OptionError` for a value that cannot be.
         """
         self._check_two(one, other)
-        for path in (self.network.path(one, other), self.network.path(other, one)):
+        for path in (self._network.path(one.machine, other.machine), self._network.path(other.machine, one.machine)):
             path.own_link = path.link.but(**properties)
-        self.choices.plan_anew()
+        self._choices.plan_anew()
         changed = " ".join(f"{name}={value}" for name, value in sorted(properties.items()))
         self._note(f"link {one.name} {other.name}: {changed}")
 
@@ -144,163 +142,95 @@ class Simulation:
         """Let nothing get through between two hosts. Nobody is told: what is sent is lost, and sent again."""
         self._check_two(one, other)
         self._note(f"partition {one.name} {other.name}")
-        self.network.cut(one, other, apart=True)
+        self._network.cut(one.machine, other.machine, apart=True)
 
     def heal(self, one: Host | None = None, other: Host | None = None) -> None:
         """Let everything through again between two hosts, or, without them, between all."""
         if one is None and other is None:
             self._note("heal all")
-            self.network.heal()
+            self._network.heal()
             return
         if one is None or other is None:
             raise OptionError("heal() is for two hosts, or, without any, for all")
         self._check_two(one, other)
         self._note(f"heal {one.name} {other.name}")
-        self.network.cut(one, other, apart=False)
-
-    def _check_two(self, one: Host, other: Host) -> None:
-        if one is other:
-            raise OptionError(f"the way from {one} to itself is its loopback: nothing can be set there")
-        for host in (one, other):
-            if self.hosts.get(host.name) is not host:
-                raise OptionError(f"{host} belongs to another simulation")
+        self._network.cut(one.machine, other.machine, apart=False)
 
     @property
     def profile(self) -> Profile:
         """The conditions. They may be changed while the simulation runs."""
-        return self._profile
+        return self.world.profile
 
     @profile.setter
     def profile(self, profile: Profile) -> None:
-        self._profile = profile
-        self.choices.plan_anew()
+        self.world.profile = profile
+        self._choices.plan_anew()
 
     @property
-    def struck(self) -> list[Strike]:
-        """The faults that have struck so far; as a `schedule`, they strike again."""
-        return self.choices.struck
+    def random(self) -> Random:
+        """Chance for programs and tests: decided by the seed, and apart from that of faults and links."""
+        return self._choices.program
 
-    # --- Running ----------------------------------------------------------------------------------------------------
+    # --- Running ------------------------------------------------------------------------------------------------------
 
     def time(self) -> float:
         """Virtual time, in seconds since the simulation began."""
-        return self.clock.now
+        return self.world.clock.now
 
     def call_at(self, when: float, callback: Callable[[*Args], object], *args: *Args) -> None:
         """Call `callback(*args)` between two ticks, at `when` seconds: for what happens to hosts and links."""
-        self.clock.at(max(when, self.clock.now), partial(callback, *args))
+        if when != when:  # noqa: PLR0124 - a nan, the one number that is not itself
+            raise OptionError("nothing can happen at nan seconds")
+        self.world.clock.at(max(when, self.time()), partial(callback, *args))
 
     def run(self, until: Callable[[], object] | None = None, *, within: float = DAY) -> None:
         """Run all hosts until `until()` is true; without it, until no program has anything left to wait for.
 
+        A server waits for connections until it is closed. `within` is in seconds of virtual time, a day by default.
+
         Raises the first error that was reported to a host's reactor (as long as its program sets no handler of its
-        own), `DeadlockError` if nothing will ever happen again before that, and `SimulationTimeoutError` if it takes
-        longer than `within` seconds of virtual time.
+        own), `DeadlockError` if nothing will ever happen again before that, `SimulationTimeoutError` if it takes
+        longer than `within`, and `ReentryError` inside a callback.
         """
-        done = until or self._nobody_waits
-        horizon = self.clock.now + within
-        with self._noting():
-            self._raise_reported()
-            while not done():
-                if not self._step(horizon) and not done():
-                    if self.clock.next_event() is None:
-                        raise DeadlockError(self._deadlock())
-                    self.clock.advance(horizon)
-                    raise SimulationTimeoutError(f"not within {within} s of virtual time; {self._who_waits()}")
-                self._raise_reported()
+        with self._run():
+            self.scheduler.run(self._nobody_waits if until is None else until, _seconds("within", within))
 
     def run_for(self, seconds: float) -> None:
-        """Run all hosts for so much virtual time. Raises the first error that was reported, as `run` does."""
-        horizon = self.clock.now + seconds
-        with self._noting():
-            self._raise_reported()
-            while self._step(horizon):
-                self._raise_reported()
-            self.clock.advance(horizon)
+        """Run all hosts for so much virtual time. Raises what was reported and `ReentryError`, as `run` does."""
+        with self._run():
+            self.scheduler.run_for(_seconds("run_for()", seconds))
 
-    def selecting(self, selector: SimulatedSelector) -> None:
-        """If a reactor is being run by hand, its next deadline is not known here: it will be asked."""
-        if selector.wanted is not None and (self._ticking is None or self._ticking.selector is not selector):
-            selector.wanted()
-
-    def wait_for(self, selector: SimulatedSelector, timeout: float | None) -> None:
-        """For a reactor that is run by hand: run the others until something is ready for it, or the time is over."""
+    @contextmanager
+    def _run(self) -> Iterator[None]:
+        if self._running or self.scheduler.is_busy():
+            raise ReentryError("the simulation is running already: its callbacks return to run() instead")
+        self._running = True
         try:
-            self._wait_until(self.clock.now + (DAY if timeout is None else timeout), timeout, selector)
+            yield
+        except BaseException as error:
+            self._annotate(error)
+            raise
         finally:
-            self.selecting(selector)
+            self._running = False
 
-    def _wait_until(self, horizon: float, timeout: float | None, selector: SimulatedSelector) -> None:
-        while not selector.has_ready():
-            if not self._step(horizon):
-                if timeout is None and self.clock.next_event() is None:
-                    raise DeadlockError(self._deadlock())
-                self.clock.advance(horizon)
-                if timeout is None:
-                    raise SimulationTimeoutError(f"nothing was ready for {DAY} s of virtual time")
-                self.clock.run_due()
-                return
-            self._raise_reported()
+    # --- Telling ------------------------------------------------------------------------------------------------------
 
-    def activate(self, program: Program) -> None:
-        """`program` has something to do."""
-        self._active[program] = None
+    @property
+    def struck(self) -> list[Strike]:
+        """The faults that have struck so far; as a `schedule`, with the same seed, they strike again."""
+        return self._choices.struck
 
-    def between_ticks(self, call: Callable[[], object]) -> None:
-        """Call it now, or, if a program is running, as soon as that has returned."""
-        if self._ticking is None:
-            call()
-        else:
-            self.clock.at(self.clock.now, call)
-
-    def _step(self, horizon: float) -> bool:
-        """One tick, or one jump in time; whether there was anything to do until `horizon`."""
-        if self.clock.run_due():
-            return True
-        while self._active:
-            program = next(iter(self._active))
-            del self._active[program]
-            before, self._ticking = self._ticking, program
-            try:
-                ticked = program.tick()
-            finally:
-                self._ticking = before
-            if ticked:
-                self.ticks += 1
-                self._ticks_at_once += 1
-                if self._ticks_at_once > _MOST_TICKS:
-                    raise DeadlockError(
-                        f"{_MOST_TICKS} ticks at {self.clock.now:.6f} s, and no time passes: {program.host} "
-                        f"has always something ready; {self._who_waits()}"
-                    )
-                return True
-        when = self.clock.next_event()
-        if when is None or when > horizon:
-            return False
-        self._ticks_at_once = 0
-        self.clock.advance(when)
-        return True
-
-    # --- Telling ----------------------------------------------------------------------------------------------------
-
-    def report(self, host: Host, context: dict[str, Any]) -> None:
-        """A host's reactor reports an error."""
-        error = context.get("exception") or SimulationError(context["message"])
-        error.add_note(f"reported by host {host.name!r} at {self.clock.now:.6f} s: {context['message']}")
-        self._note(f"error at {host.name}: {type(error).__name__}")
-        self.errors.append(error)
-
-    def note_strike(self, kind: str, host: str, value: int) -> None:
-        """A fault has struck."""
-        if self.tracer is not None:
-            self.tracer(host, f"* {kind} {value}")
+    @property
+    def trace(self) -> Trace:
+        """What happened, a line each; empty unless it was asked for."""
+        return self.world.trace
 
     def how_to_repeat(self) -> str:
-        """One line that says how to have the same run again."""
-        struck = ", ".join(f"{strike.kind} #{strike.opportunity}" for strike in self.struck[:8])
-        more = f" and {len(self.struck) - 8} more" if len(self.struck) > 8 else ""
-        faults = f"; faults: {struck}{more}" if self.struck else ""
-        return f"simulation with seed={self.seed} at {self.clock.now:.6f} s{faults}"
+        """One line of Python that has the same run again."""
+        schedule = ""
+        if not isinstance(self._choices, SeededChoices):
+            schedule = f", schedule={[tuple(strike) for strike in self.struck]}"
+        return f"Simulation(seed={self.seed}, profile={self.profile!r}{schedule})"
 
     def __enter__(self) -> Simulation:
         """For `with`."""
@@ -313,27 +243,35 @@ class Simulation:
         if error is not None:
             self._annotate(error)
         for host in self.hosts.values():
-            host.kernel_ends()
-        if error is None:
-            with self._noting():
-                self._raise_reported()
+            host.forsake()
+        if error is None and self.errors:
+            unseen = self.errors.pop(0)
+            self._annotate(unseen)
+            raise unseen
 
-    def _noting(self) -> Any:
-        return _Noting(self._annotate)
+    def _report(self, host: Host, context: dict[str, Any]) -> None:
+        """A host's reactor reports an error, or what it has dealt with by itself."""
+        if context.get("handled"):
+            self.world.note(host.name, context["message"])
+            return
+        error = context.get("exception") or SimulationError(context["message"])
+        error.add_note(f"reported by host {host.name!r} at {self.time():.6f} s: {context['message']}")
+        self.world.note(host.name, f"reported {type(error).__name__}")
+        self.errors.append(error)
 
     def _annotate(self, error: BaseException) -> None:
-        if not any(note.startswith("simulation with seed=") for note in getattr(error, "__notes__", ())):
-            error.add_note(self.how_to_repeat())
+        if not any(note.startswith("again: ") for note in getattr(error, "__notes__", ())):
+            if len(self.errors) > 0:
+                error.add_note(f"and {len(self.errors)} more: {', '.join(map(repr, self.errors))}")
+            error.add_note(f"at {self.time():.6f} s of virtual time")
+            error.add_note(f"again: {self.how_to_repeat()}")
 
     def _raise_reported(self) -> None:
         if self.errors:
             raise self.errors.pop(0)
 
     def _nobody_waits(self) -> bool:
-        return not self._active and not any(host.alive for host in self.hosts.values())
-
-    def _deadlock(self) -> str:
-        return f"nothing will ever happen again at {self.clock.now:.6f} s; {self._who_waits()}"
+        return not self.scheduler.has_active() and not any(host.alive for host in self.hosts.values())
 
     def _who_waits(self) -> str:
         waiting = {name: host.waits_for() for name, host in self.hosts.items()}
@@ -342,35 +280,52 @@ class Simulation:
         return "\n".join(said) or "nobody waits for anything"
 
     def _note(self, what: str) -> None:
-        if self.tracer is not None:
-            self.tracer("-", what)
+        self.world.note("-", what)
+
+    # --- Checks -------------------------------------------------------------------------------------------------------
+
+    def _check_name(self, name: str) -> None:
+        if not name or any(letter.isspace() for letter in name) or family_of(name) is not None:
+            raise OptionError(f"a host's name has no blanks and is no address, unlike {name!r}")
+        if name.lower() == "localhost" or self.world.names.knows(name):
+            raise OptionError(f"the name {name!r} is taken")
+
+    def _check_two(self, one: Host, other: Host) -> None:
+        for host in (one, other):
+            if not isinstance(host, Host):
+                raise OptionError(f"two hosts are needed, as Simulation.host() returns them, not {host!r}")
+            if self.hosts.get(host.name) is not host:
+                raise OptionError(f"{host} belongs to another simulation")
+        if one is other:
+            raise OptionError(f"the way from {one} to itself is its loopback: nothing can be set there")
 
     def _free_address(self) -> str:
         number = len(self.hosts) + 1
-        while (address := f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}") in self.network.hosts:
+        while (address := f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}") in self._network.hosts:
             number += 1
         return address
 
 
-class _Noting:
-    """Tells an exception that passes through how to repeat the run."""
-
-    def __init__(self, annotate: Callable[[BaseException], object]) -> None:
-        self._annotate = annotate
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is not None:
-            self._annotate(error)
+_LIMITS = ("descriptor_limit", "file_limit", "send_buffer", "receive_buffer", "blocking_time", "pace")
 
 
-def _numeric(address: str) -> Any:
+def _choices(seed: int, data: Any, schedule: Iterable[tuple[str, int, int]] | None) -> Choices:
+    if data is not None:
+        return DrawnChoices(data, seed)
+    return SeededChoices(seed) if schedule is None else ScheduledChoices(schedule, seed)
+
+
+def _seconds(what: str, value: float) -> float:
+    if not (isinstance(value, int | float) and value >= 0):
+        raise OptionError(f"{what} takes a number of seconds from 0 up, not {value!r}")
+    return value
+
+
+def _numeric(address: str) -> str:
     try:
         found = ip_address(address)
     except ValueError:
         raise OptionError(f"a host's address is numeric, as in '10.0.0.1' or 'fd00::1', not {address!r}") from None
     if found.is_loopback or found.is_unspecified or found.is_multicast:
         raise OptionError(f"{address} is no address of one host")
-    return found
+    return str(found)

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
 from typing import Any
 
 from reactor.errors import UnmodelledError
 from reactor.network.oserrors import os_error
+from reactor.simulation.addresses import Address, any_address, family_of, is_any, is_loopback, loopback, normal
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.descriptors import READ, WRITE, OpenFile
 from reactor.simulation.end import End
-from reactor.simulation.interfaces import Address
-from reactor.simulation.names import family_of, normal
-from reactor.simulation.serving import Serving
+from reactor.simulation.process import Process
 from reactor.simulation.socket_options import RCVBUF, REUSEADDR, SNDBUF, V6ONLY, SocketOptions
-from reactor.simulation.streams import any_of, is_loopback
 from reactor.simulation.tcp_states import IN_PROGRESS, State
 
 __all__ = ["SimulatedSocket"]
+
+_MOST_SHOWN = 16
+"""Bytes of data in a line of the trace."""
 
 _WRONG_FAMILY = getattr(socket, "EAI_ADDRFAMILY", socket.EAI_FAMILY)  # not every system has the first
 
@@ -32,17 +32,15 @@ _WRONG_FAMILY = getattr(socket, "EAI_ADDRFAMILY", socket.EAI_FAMILY)  # not ever
 class SimulatedSocket(OpenFile):
     """A non-blocking stream socket of a simulated host."""
 
-    __slots__ = ("_backlog", "_connect_result", "_end", "_local", "_options", "family", "type")
+    __slots__ = ("_backlog", "_end", "_local", "_may_ask_again", "_options", "family", "type")
 
-    _kernel: Serving
-
-    def __init__(self, kernel: Serving, family: int, kind: int) -> None:
+    def __init__(self, process: Process, family: int, kind: int) -> None:
         """Made by the kernel. Raises `OSError` when there is no descriptor left."""
         if family not in (socket.AF_INET, socket.AF_INET6):
             raise UnmodelledError(f"the simulated kernel does not model sockets of family {family!r}")
         if kind != socket.SOCK_STREAM:
             raise UnmodelledError(f"the simulated kernel does not model sockets of type {kind!r}")
-        super().__init__(kernel)
+        super().__init__(process)
         self.family = family
         """The address family, AF_INET or AF_INET6."""
         self.type = kind
@@ -51,7 +49,7 @@ class SimulatedSocket(OpenFile):
         self._local: Address | None = None
         self._backlog: Backlog[End] | None = None
         self._end: End | None = None
-        self._connect_result = 0  # not 0: a further connect() is told how the first one ended, once
+        self._may_ask_again = False  # a further connect() is told how the first one ended, once
 
     def __getattr__(self, name: str) -> Any:
         """Name what a real socket has and this one has not."""
@@ -69,24 +67,24 @@ class SimulatedSocket(OpenFile):
 
     def bind(self, address: Any) -> None:
         """Take a local address (bind(2)). Raises `OSError`: EADDRINUSE, EADDRNOTAVAIL, EINVAL."""
-        kernel = self._enter()
+        process = self._enter()
         host, port = self._numeric(address)
         if host == "::" and not self._options.is_on(V6ONLY):
             raise UnmodelledError("the simulated kernel does not model dual-stack sockets: set IPV6_V6ONLY")
-        if host not in ("0.0.0.0", "::") and not kernel.host.has(host):
+        if not is_any(host) and not process.machine.has(host):
             raise self._fail("bind", errno.EADDRNOTAVAIL)
         if self._local is not None:
             raise self._fail("bind", errno.EINVAL)
-        port = port or kernel.host.ports.free()
-        if not kernel.host.ports.take(self, (host, port), reuse=self._options.is_on(REUSEADDR)):
+        port = port or process.machine.ports.free()
+        if not process.machine.ports.take(self, (host, port), reuse=self._options.is_on(REUSEADDR)):
             raise self._fail("bind", errno.EADDRINUSE)
         self._local = (host, port)
-        kernel.trace("bind", self._fd, f"{host}:{port}", answer=0)
+        process.trace("bind", self._fd, f"{host}:{port}", answer=0)
 
     def getsockname(self) -> Any:
         """The local address (getsockname(2))."""
         self._enter()
-        return self._as_tuple(self._local or (any_of(("::" if self.family == socket.AF_INET6 else "", 0)), 0))
+        return self._as_tuple(self._local or (any_address(self.family), 0))
 
     def getpeername(self) -> Any:
         """The peer's address (getpeername(2)). Raises `OSError` (ENOTCONN)."""
@@ -101,7 +99,7 @@ class SimulatedSocket(OpenFile):
     def _numeric(self, address: Any) -> Address:
         if not (isinstance(address, tuple) and len(address) >= 2 and isinstance(address[0], str)):
             raise TypeError(f"an address is a tuple of host and port, not {address!r}")
-        host, port = address[0] or any_of(("::" if self.family == socket.AF_INET6 else "", 0)), address[1]
+        host, port = address[0] or any_address(self.family), address[1]
         family = family_of(host)
         if family is None:
             raise UnmodelledError(f"the simulated kernel does not look up {host!r} in bind() or connect()")
@@ -117,7 +115,7 @@ class SimulatedSocket(OpenFile):
 
     def listen(self, backlog: int) -> None:
         """Accept connections (listen(2)). Raises `OSError`: EADDRINUSE, EINVAL."""
-        kernel = self._enter()
+        process = self._enter()
         backlog = max(0, backlog)
         if self._backlog is not None:
             self._backlog.limit = backlog
@@ -127,64 +125,65 @@ class SimulatedSocket(OpenFile):
         if self._local is None:
             self.bind(("", 0))
         assert self._local is not None
-        if not kernel.host.ports.listen(self, self._local):
+        if not process.machine.ports.listen(self, self._local):
             raise self._fail("listen", errno.EADDRINUSE)
-        self._backlog = kernel.host.streams.listening[self._local] = Backlog(backlog, self.notify, self._set_buffers)
-        kernel.trace("listen", self._fd, backlog, answer=0)
+        self._backlog = Backlog(backlog, self.notify, self._set_buffers)
+        process.machine.streams.listening[self._local] = self._backlog
+        process.trace("listen", self._fd, backlog, answer=0)
         self.notify()
 
     def accept(self) -> tuple[SimulatedSocket, Any]:
         """The next connection, and its peer's address (accept(2)). Raises `OSError`: EAGAIN, EINVAL, EMFILE, …."""
-        kernel = self._enter()
+        process = self._enter()
         backlog = self._backlog
         if backlog is None:
             raise self._fail("accept", errno.EINVAL)
         if not backlog.ready:
             raise self._fail("accept", errno.EAGAIN)
-        kernel.check_not_exhausted("accept")
-        if kernel.strikes("aborted_accept") is not None:
+        process.check_not_exhausted("accept")
+        if process.strikes("aborted_accept") is not None:
             backlog.ready.popleft().abort()
             raise self._fail("accept", errno.ECONNABORTED)
         end = backlog.ready[0]
         try:
-            sock = SimulatedSocket(kernel, self.family, self.type)
+            sock = SimulatedSocket(process, self.family, self.type)
         except OSError as exc:  # the connection stays in the queue
             raise self._fail("accept", exc.errno or 0) from None
         backlog.ready.popleft()
         sock._options = self._options.copy()
         sock._join(end)
-        kernel.trace("accept", self._fd, answer=sock._fd)
+        process.trace("accept", self._fd, answer=f"{sock._fd} from {end.remote[0]}:{end.remote[1]}")
         return sock, sock._as_tuple(end.remote)
 
     def connect_ex(self, address: Any) -> int:
         """Begin to connect; the errno, EINPROGRESS if all is well (connect(2))."""
         if self._fd < 0:
-            self._kernel.check_up()
+            self._process.check_up()
             return errno.EBADF
-        kernel = self._enter()
+        process = self._enter()
         host, port = self._numeric(address)
         if self._end is not None or self._backlog is not None:
             return self._connect_again()
-        if host in ("0.0.0.0", "::"):
-            host = "::1" if host == "::" else "127.0.0.1"
-        code = kernel.route(host)
+        if is_any(host):
+            host = loopback(host)
+        code = process.machine.route(host)
         if code:
             self._fail("connect", code)
             return code
-        local = self._local or (kernel.host.source_for(host), 0)
-        if local[0] in ("0.0.0.0", "::"):
-            local = (kernel.host.source_for(host), local[1])
-        if is_loopback(local[0]) and not kernel.host.has(host):
+        local = self._local or (process.machine.source_for(host), 0)
+        if is_any(local[0]):
+            local = (process.machine.source_for(host), local[1])
+        if is_loopback(local[0]) and not process.machine.has(host):
             return errno.EINVAL
         try:
-            local = (local[0], local[1] or kernel.host.ports.free())
+            local = (local[0], local[1] or process.machine.ports.free())
         except OSError as exc:
             return exc.errno or 0
-        if (local, (host, port)) in kernel.host.streams.ends:
+        if (local, (host, port)) in process.machine.streams.ends:
             return errno.EADDRNOTAVAIL
-        self._join(kernel.begin(local, (host, port), self._set_buffers))
-        self._connect_result = -1
-        kernel.trace("connect", self._fd, f"{host}:{port}", answer="EINPROGRESS")
+        self._join(process.machine.begin(local, (host, port), self._set_buffers))
+        self._may_ask_again = True
+        process.trace("connect", self._fd, f"{host}:{port}", answer="EINPROGRESS")
         return errno.EINPROGRESS
 
     def connect(self, address: Any) -> None:
@@ -199,9 +198,9 @@ class SimulatedSocket(OpenFile):
             return errno.EISCONN
         if end.state in IN_PROGRESS:
             return errno.EALREADY
-        if not self._connect_result:
+        if not self._may_ask_again:
             return errno.EISCONN
-        self._connect_result = 0
+        self._may_ask_again = False
         if end.is_connected():
             return 0
         self._end = None
@@ -209,7 +208,7 @@ class SimulatedSocket(OpenFile):
 
     def shutdown(self, how: int) -> None:
         """End one direction or both (shutdown(2)). Raises `OSError` (ENOTCONN)."""
-        kernel = self._enter()
+        process = self._enter()
         if how not in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
             raise self._fail("shutdown", errno.EINVAL)
         if self._backlog is not None:
@@ -220,8 +219,8 @@ class SimulatedSocket(OpenFile):
             self._end.shut(reading=how != socket.SHUT_WR, writing=how != socket.SHUT_RD)
         except OSError as exc:
             raise self._fail("shutdown", exc.errno or 0) from None
-        kernel.trace("shutdown", self._fd, how, answer=0)
-        self._connect_result = 0
+        process.trace("shutdown", self._fd, how, answer=0)
+        self._may_ask_again = False
 
     # --- Data -------------------------------------------------------------------------------------------------------
 
@@ -232,18 +231,18 @@ class SimulatedSocket(OpenFile):
             if size:
                 raise ValueError("negative buffersize in recv")
             return b""
-        kernel = self._enter()
+        process = self._enter()
         end = self._end
         if end is None:
             raise self._fail("recv", errno.ENOTCONN)
         available = min(size, end.unread())
-        if available > 1 and (cut := kernel.strikes("short_read", 1, available - 1)) is not None:
+        if available > 1 and (cut := process.strikes("short_read", 1, available - 1)) is not None:
             size = cut
         try:
             data = end.receive(size)
         except OSError as exc:
             raise self._fail("recv", exc.errno or 0) from None
-        kernel.trace("recv", self._fd, size, answer=len(data))
+        process.trace("recv", self._fd, size, answer=_shown(data))
         return data
 
     def recv_into(self, buffer: Any, size: int = 0) -> int:
@@ -258,22 +257,22 @@ class SimulatedSocket(OpenFile):
     def send(self, data: Any, flags: int = 0) -> int:
         """How many bytes of `data` were taken (send(2)). Raises `OSError`: EAGAIN, ECONNRESET, EPIPE."""
         _check_no_flags("send", flags)
-        kernel = self._enter()
+        process = self._enter()
         end = self._end
         if end is None:
             raise self._fail("send", errno.EPIPE)
         octets = data if type(data) is bytes else bytes(memoryview(data))
         if octets and end.state is State.ESTABLISHED:
-            if kernel.strikes("refused_write") is not None:
+            if process.strikes("refused_write") is not None:
                 raise self._fail("send", errno.EAGAIN)
             room = min(len(octets), end.outflow.free())
-            if room > 1 and (cut := kernel.strikes("short_write", 1, room - 1)) is not None:
+            if room > 1 and (cut := process.strikes("short_write", 1, room - 1)) is not None:
                 octets = octets[:cut]
         try:
             taken = end.send(octets)
         except OSError as exc:
             raise self._fail("send", exc.errno or 0) from None
-        kernel.trace("send", self._fd, len(octets), answer=taken)
+        process.trace("send", self._fd, len(octets), answer=_shown(octets[:taken]))
         return taken
 
     # --- Options ----------------------------------------------------------------------------------------------------
@@ -295,7 +294,7 @@ class SimulatedSocket(OpenFile):
             return self.type
         if key == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return int(self.is_listening())
-        host = self._kernel.host
+        host = self._process.machine
         return self._options.get(key, {SNDBUF: host.send_buffer, RCVBUF: host.receive_buffer})
 
     def setsockopt(self, level: int, option: int, value: Any) -> None:
@@ -333,12 +332,12 @@ class SimulatedSocket(OpenFile):
         """Give the descriptor up (close(2)); calling it twice is harmless."""
         if self._fd < 0:
             return
-        kernel = self._kernel
-        kernel.trace("close", self._fd, answer=0)
+        process = self._process
+        process.trace("close", self._fd, answer=0)
         self.release()
-        kernel.host.ports.give_back(self)
+        process.machine.ports.give_back(self)
         if self._backlog is not None and self._local is not None:
-            kernel.host.streams.listening.pop(self._local, None)
+            process.machine.streams.listening.pop(self._local, None)
             self._backlog.close()
         if self._end is not None:
             self._end.close(reset=self._options.reset_on_close)
@@ -356,19 +355,19 @@ class SimulatedSocket(OpenFile):
         end = self._end
         role = "listening" if self._backlog is not None else "fresh" if end is None else end.state.value
         remote = "" if end is None else f" with {end.remote[0]}:{end.remote[1]}"
-        return f"<simulated socket {self._fd} of {self._kernel.host.name!r}: {role}{remote}>"
+        return f"<simulated socket {self._fd} of {self._process.machine.name!r}: {role}{remote}>"
 
-    def _enter(self) -> Serving:
+    def _enter(self) -> Process:
         """At the beginning of each call: the descriptor must be open, and its host alive."""
-        kernel = self._kernel
-        if kernel.ended is not None:
-            kernel.check_up()
+        process = self._process
+        if process.ended is not None:
+            process.check_up()
         if self._fd < 0:
             raise os_error(errno.EBADF)
-        return kernel
+        return process
 
     def _fail(self, call: str, code: int) -> OSError:
-        self._kernel.trace(call, self._fd, answer=errno.errorcode.get(code, code))
+        self._process.trace(call, self._fd, answer=errno.errorcode.get(code, code))
         return os_error(code)
 
 
@@ -377,7 +376,6 @@ def _check_no_flags(call: str, flags: int) -> None:
         raise UnmodelledError(f"the simulated kernel does not model {call}() with {flags!r} as its last argument")
 
 
-def close_all(files: Iterable[OpenFile]) -> None:
-    """What a kernel does for a program that has ended."""
-    for file in list(files):
-        file.close()
+def _shown(data: bytes) -> str:
+    """How many bytes, and the first of them."""
+    return f"{len(data)} {data[:_MOST_SHOWN]!r}{'…' if len(data) > _MOST_SHOWN else ''}"

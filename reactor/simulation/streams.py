@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections import Counter, deque
 from functools import partial
 
+from reactor.simulation.addresses import Address, is_loopback, wildcard
 from reactor.simulation.backlog import Backlog
 from reactor.simulation.end import End
-from reactor.simulation.interfaces import Address, Machine, Segment
+from reactor.simulation.interfaces import Node, Segment
 from reactor.simulation.tcp_states import State
-from reactor.simulation.wire import Channel, Network
+from reactor.simulation.wire import Network
 
-__all__ = ["Streams", "any_of", "is_loopback"]
+__all__ = ["Streams"]
 
 _TIME_WAIT = 60.0
-"""Seconds that a port is still taken by a connection that is over (Linux' TCP_TIMEWAIT_LEN)."""
+"""Seconds that a port is still taken by a connection that is over (TCP_TIMEWAIT_LEN of Linux)."""
+
 
 class Streams:
     """A host's TCP: who listens where, and all ends of its connections."""
 
-    def __init__(self, network: Network, host: Machine) -> None:
+    def __init__(self, network: Network, host: Node) -> None:
         """Begin with nothing."""
         self.network = network
         self.host = host
@@ -32,7 +34,7 @@ class Streams:
         self._ports: Counter[int] = Counter()  # of the ends, and of those in TIME-WAIT:
         self._waiting: deque[tuple[float, int]] = deque()  # until when, and the port
 
-    def open(self, local: Address, remote: Address, host: Machine, state: State = State.SYN_SENT) -> End:
+    def open(self, local: Address, remote: Address, host: Node, state: State = State.SYN_SENT) -> End:
         """Make an end."""
         end = self.ends[local, remote] = End(self, local, remote, host, state)
         self._ports[local[1]] += 1
@@ -47,7 +49,7 @@ class Streams:
         if kind == "RST":
             return True
         if kind == "SYN":
-            backlog = self.listening.get(local) or self.listening.get((any_of(local), local[1]))
+            backlog = self.listening.get(local) or self.listening.get((wildcard(local[0]), local[1]))
             if backlog is not None:
                 if backlog.is_full():
                     return False
@@ -61,7 +63,7 @@ class Streams:
         sender = self.host if is_loopback(remote[0]) else self.network.hosts.get(remote[0])
         if sender is not None:
             path = self.network.path(self.host, sender)
-            Channel(self.network, path, partial(sender.streams.receive, remote, local), _nothing).abandon(reset=True)
+            self.network.post(path, partial(sender.streams.receive, remote, local, ("RST", None)))
 
     def forget(self, end: End) -> None:
         """`end` is over."""
@@ -81,8 +83,13 @@ class Streams:
 
     def reset_strikes(self) -> bool:
         """Whether something in between resets the connection now."""
-        weight = self.network.simulation.profile.faults.reset
-        return self.network.strike("reset", weight, self.host) is not None
+        world = self.network.world
+        return world.strike("reset", world.profile.faults.reset, self.host.name) is not None
+
+    def settle(self) -> None:
+        """Some path is about to be opened or closed: what has arrived by now has arrived."""
+        for end in list(self.ends.values()):
+            end.outflow.look_at_acks()
 
     def path_changed(self) -> None:
         """Some path is open again, or is not any more: whoever waits for news from there looks, and asks."""
@@ -98,17 +105,3 @@ class Streams:
         self.listening.clear()
         self._ports.clear()
         self._waiting.clear()
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a numeric address is every host's own (RFC 1122 section 3.2.1.3)."""
-    return address.startswith("127.") or address == "::1"
-
-
-def any_of(address: Address) -> str:
-    """The address that stands for all of the same family."""
-    return "::" if ":" in address[0] else "0.0.0.0"
-
-
-def _nothing() -> None:
-    pass

@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 from reactor.simulation.faults import Link
 
 if TYPE_CHECKING:
-    from reactor.simulation.clock import Clock, Event
-    from reactor.simulation.interfaces import Machine, Segment, World
+    from reactor.simulation.clock import Event
+    from reactor.simulation.interfaces import Node, Segment
+    from reactor.simulation.world import World
 
 __all__ = ["Channel", "Network", "Path"]
 
 LOOPBACK = Link(latency=0.0)
 
 _HANDSHAKE = ("SYN", "SYN+ACK")
-_FIRST_RETRY = {True: 1.0, False: 0.2}  # seconds, for a handshake (RFC 6298 section 2.1) and for what follows (Linux)
-_RETRIES = {True: 6, False: 15}  # tcp(7): tcp_syn_retries, tcp_retries2
+_SYN_RETRY, _SYN_RETRIES = 1.0, 6  # seconds: RFC 6298 section 2.1; tcp(7): tcp_syn_retries
+_RETRY, _RETRIES = 0.2, 15  # Linux' shortest timeout; tcp(7): tcp_retries2
 _LONGEST_RETRY = 120.0
 
 
@@ -36,7 +37,7 @@ class Path:
 
     __slots__ = ("_loss", "_network", "busy_until", "cut", "destination", "own_link", "source")
 
-    def __init__(self, network: Network, source: Machine, destination: Machine) -> None:
+    def __init__(self, network: Network, source: Node, destination: Node) -> None:
         """Made by the network."""
         self._network = network
         self.source = source
@@ -49,14 +50,14 @@ class Path:
     @property
     def link(self) -> Link:
         """Its properties: its own, or the profile's."""
-        return self.own_link or self._network.simulation.profile.link
+        return self.own_link or self._network.world.profile.link
 
     def delay(self, size: int) -> float:
         """How long a segment of `size` bytes takes that is sent now, those before it included."""
-        link = self.own_link or self._network.simulation.profile.link
+        link = self.own_link or self._network.world.profile.link
         delay = link.latency
         if link.jitter:
-            delay += link.jitter * self._network.simulation.choices.random.random()
+            delay += link.jitter * self._network.world.choices.random.random()
         if link.bandwidth is not None:
             now = self._network.clock.now
             self.busy_until = max(now, self.busy_until) + size / link.bandwidth
@@ -75,51 +76,64 @@ class Path:
         if not self.is_open():
             return False
         link = self.link
-        return self._network.strike(self._loss, link.loss, self.source) is None
+        return self._network.world.strike(self._loss, link.loss, self.source.name) is None
 
 
 class Network:
     """All hosts, by address, and the paths between them."""
 
-    def __init__(self, simulation: World, clock: Clock) -> None:
+    def __init__(self, world: World) -> None:
         """Begin without a host."""
-        self.simulation = simulation
-        self.clock = clock
-        self.hosts: dict[str, Machine] = {}
-        self._paths: dict[tuple[Machine, Machine], Path] = {}
+        self.world = world
+        self.clock = world.clock
+        self.hosts: dict[str, Node] = {}
+        self._paths: dict[tuple[Node, Node], Path] = {}
         self._at_once: deque[Callable[[], object]] = deque()
         self._carrying = False
 
-    def path(self, source: Machine, destination: Machine) -> Path:
+    def path(self, source: Node, destination: Node) -> Path:
         """The way from `source` to `destination`."""
         path = self._paths.get((source, destination))
         if path is None:
             path = self._paths[source, destination] = Path(self, source, destination)
         return path
 
-    def cut(self, one: Machine, other: Machine, *, apart: bool) -> None:
+    def cut(self, one: Node, other: Node, *, apart: bool) -> None:
         """Let nothing get through between two hosts, in both directions, or let it through again."""
+        self.settle()
         for path in (self.path(one, other), self.path(other, one)):
             path.cut = apart
         self.changed()
 
     def heal(self) -> None:
         """Let everything through again, between all hosts."""
+        self.settle()
         for path in self._paths.values():
             path.cut = False
         self.changed()
+
+    def settle(self) -> None:
+        """Some path is about to be opened or closed: what has arrived by now has arrived."""
+        for host in dict.fromkeys(self.hosts.values()):
+            host.streams.settle()
 
     def changed(self) -> None:
         """Some path is open again, or is not any more: whoever waits for news looks, or asks for them."""
         for host in dict.fromkeys(self.hosts.values()):
             host.streams.path_changed()
 
-    def strike(self, kind: str, weight: float, host: Machine, low: int = 0, high: int = 0) -> int | None:
-        """Whether a fault of this sort strikes, and how hard; see `Choices.strike`."""
-        value = self.simulation.choices.strike(kind, weight, low, high)
-        if value is not None:
-            self.simulation.note_strike(kind, host.name, value)
-        return value
+    def post(self, path: Path, deliver: Callable[[], object]) -> None:
+        """Send one segment that belongs to no connection: it arrives or not."""
+        delay = path.delay(0)
+
+        def arrive() -> None:
+            if path.carries():
+                deliver()
+
+        if delay:
+            self.clock.at(self.clock.now + delay, arrive)
+        else:
+            self.at_once(arrive)
 
     def at_once(self, call: Callable[[], object]) -> None:
         """Call it now, or, if something of that sort is being called, when that has returned."""
@@ -209,9 +223,9 @@ class Channel:
         if self._abandoned:
             self._lose_all_but_reset()
             return
-        handshake = segment[0] in _HANDSHAKE
-        pause = max(_FIRST_RETRY[handshake], 2 * self.path.link.latency) * 2**self._retries
-        again = self._arrive if self._retries < _RETRIES[handshake] else self._end
+        first, most = (_SYN_RETRY, _SYN_RETRIES) if segment[0] in _HANDSHAKE else (_RETRY, _RETRIES)
+        pause = max(first, 2 * self.path.link.latency) * 2**self._retries
+        again = self._arrive if self._retries < most else self._end
         self._retries += 1
         self._event = self._network.clock.at(self._network.clock.now + min(pause, _LONGEST_RETRY), again)
 

@@ -69,7 +69,7 @@ def simulate(heartbeats: int = HEARTBEATS, clients: int = CLIENTS) -> dict[str, 
         server = sim.host("server", "10.0.0.1")
         server.descriptor_limit = clients + SPARE_DESCRIPTORS
         listen(server.reactor, Echo, "10.0.0.1:9000", max_connections=clients)
-        protocols = [Client(sim.host(f"client {number}").reactor, beats) for number in range(clients)]
+        protocols = [Client(sim.host(f"client{number}").reactor, beats) for number in range(clients)]
         for number, client in enumerate(protocols):
             client.reactor.call_later(number * INTERVAL / clients, client.begin)
         wall, cpu = time.perf_counter(), time.process_time()
@@ -81,7 +81,7 @@ def simulate(heartbeats: int = HEARTBEATS, clients: int = CLIENTS) -> dict[str, 
         return {
             "heartbeats": clients * beats,
             "virtual": sim.time(),
-            "events": sim.clock.happened + sim.ticks,
+            "events": sim.world.clock.happened + sim.scheduler.ticks,
             "wall": wall,
             "cpu": cpu,
         }

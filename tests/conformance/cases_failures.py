@@ -81,7 +81,7 @@ def a_mistake_costs_nobody_else_anything(world: World) -> None:
     ends: list[Recorder] = []
 
     def fail_on_bad(me: Recorder, data: bytes) -> None:
-        if data == b"bad":
+        if me.received == b"bad":
             raise MISTAKE
         me.transport.write(data)
 

@@ -122,7 +122,7 @@ def a_budget_that_is_used_up_is_one_end(world: World, then: str) -> None:
         getattr(me.transport, then)()
 
     near, far = world.pair(near=Recorder(data_received=write_too_much), limits=Limits(budget=100))
-    far.transport.write(b"go")
+    far.transport.write(b"x")
     world.run_until(lambda: near.over)
     assert near.ending in ("BudgetExceededError", "clean")
 
@@ -156,15 +156,19 @@ def a_gathered_burst_within_the_kernels_room_is_not_too_much(world: World) -> No
     """Writes gathered in one callback are offered to the kernel before they are counted against the hard limit."""
 
     def burst(me: Recorder, data: bytes) -> None:
-        for _ in range(30):
+        for _ in range(17):  # six pass the high mark; if those have left, the rest alone is still above the limit
             me.transport.write(bytes(1000))
 
-    near, far = world.pair(
-        near=Recorder(data_received=burst), limits=Limits(high_water=5000, low_water=0, hard_limit=10_000)
-    )
-    far.transport.write(b"go")
-    world.run_until(lambda: len(far.received) == 30_000)
-    assert not near.over
+    def goes_through() -> bool:
+        near, far = world.pair(
+            near=Recorder(data_received=burst), limits=Limits(high_water=5000, low_water=0, hard_limit=10_000)
+        )
+        far.transport.write(b"x")
+        world.run_until(lambda: near.over or len(far.received) == 17_000)
+        assert near.ending in ("open", "SendBufferFullError")
+        return not near.over
+
+    assert any(goes_through() for _ in range(100))  # a kernel may have no room just now: then it was too much
 
 
 @reactor_only
@@ -289,16 +293,16 @@ def a_closing_connection_discards_what_still_comes(world: World) -> None:
 def input_given_back_comes_again(world: World) -> None:
     """unread() gives input back: it is delivered again, before anything newer, after the callback has returned."""
 
-    def take_three(me: Recorder, data: bytes) -> None:
-        taken.append(data[:3])
-        if data[3:]:
-            me.transport.unread(data[3:])
+    def take_one(me: Recorder, data: bytes) -> None:
+        taken.append(data[:1])
+        if data[1:]:
+            me.transport.unread(data[1:])
 
     taken: list[bytes] = []
-    near, far = world.pair(near=Recorder(data_received=take_three))
-    far.transport.write(b"onetwosix")
-    world.run_until(lambda: sum(map(len, taken)) == 9)
-    assert taken == [b"one", b"two", b"six"]
+    near, far = world.pair(near=Recorder(data_received=take_one))
+    far.transport.write(b"123456789")
+    world.run_until(lambda: len(taken) == 9)
+    assert taken == [b"%d" % number for number in range(1, 10)]
     assert near.transport.is_reading()
 
 
@@ -310,10 +314,11 @@ def input_given_back_goes_to_the_protocol_in_place(world: World, kind: type[Reco
 
     def upgrade(me: Recorder, data: bytes) -> None:
         me.hand_over_to(successor)
-        me.transport.unread(data[4:])
+        if data[1:]:
+            me.transport.unread(data[1:])
 
     near, far = world.pair(near=Recorder(data_received=upgrade))
-    far.transport.write(b"headbody")
+    far.transport.write(b">body")
     world.run_until(lambda: successor.received == b"body")
     far.transport.write(b" and tail")
     world.run_until(lambda: successor.received == b"body and tail")
@@ -328,17 +333,17 @@ def a_buffered_protocol_gets_it_back_in_pieces(world: World) -> None:
         me.hand_over_to(successor)
         me.transport.unread(data)
 
-    def take_three(me: BufferedRecorder, nbytes: int) -> None:
-        taken.append(bytes(me.memory[: min(3, nbytes)]))
-        if nbytes > 3:
-            me.transport.unread(bytes(me.memory[3:nbytes]))
+    def take_one(me: BufferedRecorder, nbytes: int) -> None:
+        taken.append(bytes(me.memory[:1]))
+        if nbytes > 1:
+            me.transport.unread(bytes(me.memory[1:nbytes]))
 
     taken: list[bytes] = []
-    successor = BufferedRecorder(5, buffer_updated=take_three)
+    successor = BufferedRecorder(5, buffer_updated=take_one)
     _near, far = world.pair(near=Recorder(data_received=hand_over))
-    far.transport.write(b"onetwosixten")
-    world.run_until(lambda: sum(map(len, taken)) >= 12)
-    assert taken == [b"one", b"two", b"six", b"ten"]
+    far.transport.write(b"123456789")
+    world.run_until(lambda: len(taken) == 9)
+    assert taken == [b"%d" % number for number in range(1, 10)]
 
 
 @reactor_only
@@ -351,7 +356,7 @@ def input_given_back_waits_for_a_paused_reader(world: World) -> None:
             me.transport.unread(data)
 
     near, far = world.pair(near=Recorder(data_received=give_back))
-    far.transport.write(b"again")
+    far.transport.write(b"x")
     far.transport.close()
     world.run_until(lambda: near.saw("data_received"))
     world.settle()
@@ -360,7 +365,7 @@ def input_given_back_waits_for_a_paused_reader(world: World) -> None:
     assert near.events == ["connection_made", "data_received"]
     world.run_until(lambda: near.over)
     assert near.events == ["connection_made", "data_received", "data_received", "eof_received", "connection_lost"]
-    assert near.received == b"againagain"
+    assert near.received == b"xx"
 
 
 @reactor_only

@@ -5,6 +5,11 @@ reactor with each selector, asyncio's own transports, a network in memory. A cas
 a thread or a clock. Both ends of its connections are protocols, and what neither protocol nor transport can do (make
 the kernel's buffers small, end a connection with a reset, wait) is a method of `World`.
 
+A case does not rely on what no kernel promises. A `recv` may return a single byte of what has arrived, and a `send` may
+take a single byte, or none, though there is room: kernels of real machines do so under pressure, the simulated ones all
+the time. So a case compares what was received, not its pieces. If it is about a single `data_received`, a single byte
+is sent: that arrives in one piece.
+
 Nobody sleeps here. A case says what it waits for (`run_until`), and the loop runs until that holds. If `patience`
 seconds pass in vain, the case has failed: `StalledError`. To show that something does *not* happen, the world is given
 the time in which it would have happened (`settle`). What a second is, each world decides: under virtual time it costs

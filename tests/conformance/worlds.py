@@ -29,7 +29,7 @@ from reactor.loop import Phase
 from reactor.network.interface import Transport
 from reactor.network.options import DEFAULT_OPTIONS
 from reactor.simulation import CALM, HOSTILE, LOSSY_WIFI, Host, Profile, Simulation
-from tests.conformance.premises import without_what_contradicts
+from tests.conformance.premises import as_far_as_promised
 from tests.conformance.world import End, Limits, World
 
 __all__ = ["PROFILES", "WORLDS", "AsyncioWorld", "LoopbackWorld", "NetworkWorld", "ReactorWorld"]
@@ -189,7 +189,7 @@ class LoopbackWorld(ReactorWorld):
         super().__init__(self._host.kernel, near_connects)
 
     def _descriptors(self) -> frozenset[int]:
-        return super()._descriptors() | set(self._host.kernel.descriptors.files)
+        return super()._descriptors() | set(self._host.kernel.process.files)
 
 
 class NetworkWorld(SocketWorld):
@@ -233,7 +233,7 @@ class NetworkWorld(SocketWorld):
 
     def _pauses(self) -> Iterator[float]:
         """The seconds from now to the next event, again and again."""
-        while (when := self._simulation.clock.next_event()) is not None:
+        while (when := self._simulation.world.clock.next_event()) is not None:
             yield max(0.0, when - self._simulation.time())
 
     def _comes_true(self, condition: Callable[[], object]) -> bool:
@@ -244,7 +244,7 @@ class NetworkWorld(SocketWorld):
         return True
 
     def _descriptors(self) -> frozenset[int]:
-        tables = [host.kernel.descriptors.files for host in (self._server, self._client)]
+        tables = [host.kernel.process.files for host in (self._server, self._client)]
         return super()._descriptors().union(*tables)
 
     def _listen(self, factory: Callable[[], End], limits: Limits) -> str:
@@ -315,7 +315,7 @@ def _simulated(
     """A world in a simulation of its own, which tells an error on its way out how to repeat the run."""
     seed = crc32(f"{case} {make.__name__} {near_connects}".encode())
     with (
-        Simulation(seed, profile=without_what_contradicts(case, profile)) as simulation,
+        Simulation(seed, profile=as_far_as_promised(case, profile)) as simulation,
         closing(make(simulation, near_connects)) as world,
     ):
         yield world

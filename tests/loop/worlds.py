@@ -296,7 +296,7 @@ class SimulatedWorld(World):
         self._simulation.run_for(AN_HOUR)
 
     def open_descriptors(self) -> int:
-        return len(self.kernel.descriptors.files)
+        return len(self.kernel.process.files)
 
 
 @contextmanager

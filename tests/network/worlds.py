@@ -143,10 +143,10 @@ class SimulatedWorld(World):
 
     def open_descriptors(self) -> set[int]:
         """Those of the simulated program, and the real ones, of which it must not open any."""
-        return real_descriptors() | set(self.kernel.descriptors.files)
+        return real_descriptors() | set(self.kernel.process.files)
 
     def in_another_thread(self, function: Callable[[], object]) -> None:
-        with self.kernel.as_thread(-1, waited=False):
+        with self.kernel.process.as_thread(-1):
             function()
 
     def foreign_socket(self, kind: int = socket.SOCK_STREAM) -> Any:

@@ -192,7 +192,7 @@ class Machine:
         self.handles: deque[Request] = deque(maxlen=20)  # those that may be cancelled, also too late
         self.raws: list[Watch] = []
         self.beats: list[Beats] = []
-        self.opened_at_boot = set(self.host.kernel.descriptors.files)
+        self.opened_at_boot = set(self.host.kernel.process.files)
         self.last_timer = (-1, 0.0, 0)  # tick, time, number of the timer called last
         self.last_soon = 0
         self.fruitless = 0  # ticks in a row in which nothing changed

@@ -198,7 +198,7 @@ class Oracle:
             self.violated(f"{machine.name} watches {watched}, and wants {wanted}")
         if told != wanted:
             self.violated(f"{machine.name}'s selector watches {told}, and wants {wanted}")
-        files = sorted(machine.host.kernel.descriptors.files.keys() - machine.opened_at_boot)
+        files = sorted(machine.host.kernel.process.files.keys() - machine.opened_at_boot)
         if files != sorted(opened):
             self.violated(f"{machine.name} has {files} open, and knows of {sorted(opened)}")
 

@@ -142,7 +142,7 @@ class World:
             machine.raws.remove(watch)
             watch.sock.close()
             watch.hang_up()
-        left = sorted(machine.host.kernel.descriptors.files)
+        left = sorted(machine.host.kernel.process.files)
         self.must(not left, f"{machine.name} closed its reactor, and has {left} open")
         machine.died("has closed its reactor")
 
@@ -183,7 +183,7 @@ class World:
 
     def _note_cuts(self) -> None:
         """TCP gives up if nothing gets through for very long."""
-        cut = any(path.cut for path in self.sim.network._paths.values())
+        cut = any(path.cut for path in self.sim._network._paths.values())
         cut = cut or not all(machine.host.plugged for machine in self.machines)
         if not cut:
             self._cut_since = None
@@ -285,4 +285,4 @@ def besiege(seed: int, steps: int = STEPS) -> Outcome:
         error = f"{type(exc).__name__}: {exc}"
         world.story.extend(traceback.format_exc().splitlines())
     failure = world.violation or error
-    return Outcome(seed, step, world.sim.ticks, failure, list(world.story))
+    return Outcome(seed, step, world.sim.scheduler.ticks, failure, list(world.story))
