@@ -7,11 +7,13 @@ The exit status is the program's answer to a script: 0 for success, 1 for a fail
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from reactor.cli.demo import MOST_TRACED, Unable, run_demo
+from reactor.cli.relay import run_connect, run_listen
+from reactor.cli.screen import complain
+from reactor.errors import OptionError
 
 __all__ = ["main"]
 
@@ -26,15 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        return run_demo(asked.clients, asked.messages, trace=asked.trace)
-    except Unable as exc:
-        print(f"python3 -m reactor demo: {exc}", file=sys.stderr)
+        run: Callable[[argparse.Namespace], int] = asked.run
+        return run(asked)
+    except (Unable, OptionError) as exc:
+        complain(f"{parser.prog} {asked.command}: {exc}")
         return 2
-    except OSError as exc:  # the machine has no loopback interface, no descriptor, no memory left
-        print(f"python3 -m reactor demo: {exc}", file=sys.stderr)
+    except OSError as exc:  # nobody has that name, somebody has that port, or there are no descriptors left
+        complain(f"{parser.prog} {asked.command}: {exc.strerror or exc}")
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        complain("interrupted")
         return INTERRUPTED
 
 
@@ -61,6 +64,33 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--trace", action="store_true", help=f"print every system call on a socket (for up to {MOST_TRACED} clients)"
     )
+    demo.set_defaults(run=lambda asked: run_demo(asked.clients, asked.messages, trace=asked.trace))
+
+    listening = commands.add_parser(
+        "listen",
+        help="exchange data between standard input and output and a peer that connects",
+        description="Wait for a peer. What it sends goes to standard output, and standard input goes to it, until both "
+        "have ended. Port 0 is a free one; where it listens is said on standard error.",
+    )
+    listening.add_argument(
+        "--keep",
+        action="store_true",
+        help="serve one peer after another: it is the next one's turn when a peer has ended and was sent what input "
+        "there is",
+    )
+    listening.set_defaults(run=lambda asked: run_listen(asked.address, keep=asked.keep, progress=asked.progress))
+    connecting = commands.add_parser(
+        "connect",
+        help="exchange data between standard input and output and a peer that listens",
+        description="Connect to a peer. Standard input goes to it, and what it sends goes to standard output, until "
+        "both have ended.",
+    )
+    connecting.set_defaults(run=lambda asked: run_connect(asked.address, progress=asked.progress))
+    for command, nowhere in ((listening, "every address of this machine"), (connecting, "this machine")):
+        command.add_argument("address", metavar="ADDRESS", help=f"HOST:PORT, [IPV6]:PORT, or :PORT for {nowhere}")
+        command.add_argument(
+            "--progress", action="store_true", help="show bytes and rate each way, if standard error is a terminal"
+        )
     return parser
 
 

@@ -9,16 +9,25 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["Screen"]
+__all__ = ["Screen", "complain"]
 
 _CLEAR = "\r\x1b[K"  # back to the beginning of the line, and erase it (ECMA-48)
+
+
+def complain(line: str) -> None:
+    """Print a line on the standard error. If there is none (`2>&-`), or nobody reads it, nothing is to be done."""
+    if sys.stderr is not None:
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except OSError:
+            pass
 
 
 class Screen:
     """Where the demo speaks."""
 
     def __init__(self) -> None:
-        self.is_watched = sys.stderr.isatty()
+        self.is_watched = sys.stderr is not None and sys.stderr.isatty()
         """Whether `progress` shows anything."""
 
     def say(self, line: str = "") -> None:

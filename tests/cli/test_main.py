@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from reactor.cli import relay
+from reactor.cli.main import main
 from tests.cli.program import run
 
 
@@ -35,3 +39,21 @@ def test_a_request_that_cannot_be_is_one_line_and_status_2(arguments: list[str],
     status, out, err = run("reactor", *arguments)
     assert (status, out) == (2, "")
     assert err.count("\n") == 1 and named in err and err.startswith("python3 -m reactor")
+
+
+def test_help_names_the_options_of_listen_and_connect() -> None:
+    for command, options in (("listen", ("ADDRESS", "--keep", "--progress")), ("connect", ("ADDRESS", "--progress"))):
+        status, out, err = run("reactor", command, "--help")
+        assert (status, err) == (0, "")
+        assert all(option in out for option in options)
+
+
+@pytest.mark.parametrize("command", ["listen", "connect"])
+def test_where_standard_streams_cannot_be_watched_the_commands_say_so(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(relay, "os", SimpleNamespace(name="nt"))
+    assert main([command, "127.0.0.1:0"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"python3 -m reactor {command}: standard input and output cannot be watched on this system\n"

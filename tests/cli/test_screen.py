@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reactor.cli.screen import Screen
+from reactor.cli.screen import Screen, complain
 
 
 def test_a_line_that_stays_wipes_the_progress_first(
@@ -24,3 +24,17 @@ def test_progress_is_for_terminals_only(capsys: pytest.CaptureFixture[str]) -> N
     screen.progress("half")
     screen.say("done")
     assert capsys.readouterr() == ("done\n", "")
+
+
+def test_complaints_go_to_the_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("no")
+    assert capsys.readouterr() == ("", "no\n")
+
+
+def test_without_a_standard_error_nobody_hears_complaints_and_nothing_is_watched(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    complain("no")
+    assert not Screen().is_watched
+    assert capsys.readouterr() == ("", "")
