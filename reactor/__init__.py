@@ -58,6 +58,10 @@ from reactor.framing import (
     LineCodec,
     NetstringCodec,
     Oversize,
+    RespCodec,
+    RespError,
+    RespStatus,
+    RespValue,
     VarintCodec,
 )
 from reactor.kernel import Kernel, SystemKernel
@@ -72,6 +76,7 @@ from reactor.loop import (
     defaults,
 )
 from reactor.network import (
+    Backoff,
     BaseProtocol,
     BufferedProtocol,
     Connection,
@@ -80,13 +85,16 @@ from reactor.network import (
     FramedProtocol,
     Overflow,
     Protocol,
+    Reconnector,
     Server,
     Transport,
     connect,
     listen,
+    reconnect,
 )
 
 __all__ = [
+    "Backoff",
     "BaseProtocol",
     "Budget",
     "BudgetExceededError",
@@ -129,8 +137,13 @@ __all__ = [
     "Reactor",
     "ReactorError",
     "ReceiveBufferFullError",
+    "Reconnector",
     "ReentryError",
     "RepeatingTimer",
+    "RespCodec",
+    "RespError",
+    "RespStatus",
+    "RespValue",
     "SendBufferFullError",
     "Server",
     "SimulationError",
@@ -145,4 +158,5 @@ __all__ = [
     "connect",
     "defaults",
     "listen",
+    "reconnect",
 ]

@@ -8,6 +8,7 @@ Read `codec.py` first; then `fixed.py`, which is the simplest. `lines.py` is the
     LengthPrefixedCodec     a binary length of 1, 2, 3, 4 or 8 bytes, then the frame
     VarintCodec             the length as a base 128 varint, then the frame (Protocol Buffers)
     NetstringCodec          `5:hello,`
+    RespCodec               the values of Redis and its clients
 
 Nothing here touches a socket, a clock or a thread.
 """
@@ -17,6 +18,7 @@ from reactor.framing.fixed import FixedLengthCodec
 from reactor.framing.length_prefixed import LengthPrefixedCodec
 from reactor.framing.lines import LineCodec
 from reactor.framing.netstring import NetstringCodec
+from reactor.framing.resp import RespCodec, RespError, RespStatus, RespValue
 from reactor.framing.varint import VarintCodec
 
 __all__ = [
@@ -27,5 +29,9 @@ __all__ = [
     "LineCodec",
     "NetstringCodec",
     "Oversize",
+    "RespCodec",
+    "RespError",
+    "RespStatus",
+    "RespValue",
     "VarintCodec",
 ]

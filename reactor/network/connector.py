@@ -188,7 +188,8 @@ class Connector:
             self._reactor.call_exception_handler(
                 {"message": f"exception in the protocol factory of {self!r}", "exception": exc, "source": self}
             )
-            self._fail(ConnectError(f"connected to {self.address}, but no protocol: {exc}", self.address), exc)
+            if self.state is Connecting.CONNECTING:  # and not cancelled by the factory
+                self._fail(ConnectError(f"connected to {self.address}, but no protocol: {exc}", self.address), exc)
             return
         if self.state is not Connecting.CONNECTING:
             sock.close()  # the factory has cancelled this request

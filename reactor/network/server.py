@@ -276,8 +276,9 @@ def listen(
     try:
         return Server(reactor, factory, sockets, options, max_connections)
     except MisuseError:  # a reactor that is closed or another thread's: nobody will own these
-        for sock in sockets:
-            sock.close()
+        if isinstance(address, str):
+            for sock in sockets:
+                sock.close()
         raise
 
 

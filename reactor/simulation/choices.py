@@ -11,11 +11,12 @@ There are three sources: a seed, Hypothesis' `data`, and a list from an earlier 
 
 from __future__ import annotations
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import fields
-from math import ceil, log
+from math import ceil, log, log1p
 from random import Random
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ __all__ = ["Choices", "DrawnChoices", "ScheduledChoices", "SeededChoices", "Stri
 
 _NEVER = 0
 
-_KINDS = {"loss", *(one.name for one in fields(Faults))}
+_KINDS = {one.name for one in fields(Faults)}
 
 
 class Strike(NamedTuple):
@@ -98,7 +99,7 @@ class SeededChoices(Choices):
             return 1
         if weight <= 0:
             return _NEVER
-        return 1 + int(log(1.0 - self._chance.random()) / log(1.0 - weight))
+        return 1 + int(log(1.0 - self._chance.random()) / log1p(-weight))
 
     def _value(self, kind: str, opportunity: int, low: int, high: int) -> int:
         return self._chance.randint(low, max(low, high))
@@ -140,8 +141,11 @@ class ScheduledChoices(Choices):
         self._values = {(kind, opportunity): value for kind, opportunity, value in schedule}
         self._due: dict[str, list[int]] = {}
         for kind, opportunity in sorted(self._values):
-            if kind.split(" ")[0] not in _KINDS:
-                raise OptionError(f"there is no fault {kind!r}: there are {', '.join(sorted(_KINDS))}")
+            if not (kind in _KINDS or re.fullmatch("loss .+>.+", kind)):
+                known = ", ".join(sorted(_KINDS))
+                raise OptionError(f"there is no fault {kind!r}: there are {known}, and 'loss HOST>HOST'")
+            if opportunity < 1:
+                raise OptionError(f"the first opportunity of a {kind} is number 1, not {opportunity}")
             self._due.setdefault(kind, []).append(opportunity)
 
     def _distance(self, kind: str, weight: float, seen: int) -> int:

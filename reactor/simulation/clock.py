@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+from reactor.errors import DeadlockError
+
 __all__ = ["Clock", "Event"]
+
+_MOST_AT_ONCE = 1_000_000
+"""So many events without any time passing are a loop that will not end."""
 
 
 class Event:
@@ -56,10 +61,13 @@ class Clock:
     def run_due(self) -> bool:
         """Let everything happen whose time has come; whether there was anything."""
         heap, before = self._heap, self.happened
+        most = before + _MOST_AT_ONCE
         while heap and heap[0][0] <= self.now:
             call = heappop(heap)[2].call
             if call is not None:
                 self.happened += 1
+                if self.happened > most:
+                    raise DeadlockError(f"{_MOST_AT_ONCE} events at {self.now:.6f} s, and no time passes: {call!r}")
                 call()
         return self.happened > before
 

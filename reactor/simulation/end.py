@@ -45,6 +45,8 @@ READ, WRITE = 1, 2
 _ORPHAN_PATIENCE = 60.0
 """Seconds that a closed end waits for the peer's FIN: tcp(7), tcp_fin_timeout."""
 
+_KEEPALIVE_TIME = 7200.0
+
 _SYN_PATIENCE = 127.0
 """Seconds that a handshake may take: tcp(7), tcp_syn_retries."""
 
@@ -69,8 +71,8 @@ class End:
     """One end of a connection."""
 
     __slots__ = (
-        "_backlog", "_channel", "_overdue", "_promised", "_read", "_received", "_streams", "changed", "error", "host",
-        "local", "outflow", "peer", "reading", "receive_buffer", "remote", "state",
+        "_backlog", "_channel", "_keepalive", "_overdue", "_promised", "_read", "_received", "_streams", "changed",
+        "error", "host", "local", "outflow", "peer", "reading", "receive_buffer", "remote", "state",
     )  # fmt: skip
 
     def __init__(self, streams: Table, local: Address, remote: Address, host: Node, state: State) -> None:
@@ -89,6 +91,7 @@ class End:
         """Bytes that are held for the program: the window."""
         self.reading = Reading.OPEN
         self._overdue: Event | None = None  # when the handshake has taken too long
+        self._keepalive: Event | None = None  # when the peer will be asked whether it is there
         self.peer: End | None = None
         self._backlog: Backlog[End] | None = None  # where it waits to be accepted
         self._channel = Channel(
@@ -186,6 +189,21 @@ class End:
         """SO_ERROR: the pending error, once."""
         error, self.error = self.error, 0
         return error
+
+    def keep_alive(self, wanted: bool) -> None:
+        """Ask the peer every two hours whether it is there (tcp(7), tcp_keepalive_time), or no longer."""
+        if wanted == (self._keepalive is None):
+            clock = self._streams.network.clock
+            if self._keepalive is not None:
+                self._keepalive.cancel()
+            self._keepalive = clock.at(clock.now + _KEEPALIVE_TIME, self._ask) if wanted else None
+
+    def _ask(self) -> None:
+        self._keepalive = None
+        if self.state is not State.CLOSED and self.state is not State.TIME_WAIT:
+            if self.is_connected() and not self._channel.waiting:
+                self._channel.put("probe")
+            self.keep_alive(True)
 
     def is_connected(self) -> bool:
         """Whether there is a peer to be named (getpeername(2))."""

@@ -82,6 +82,7 @@ class Simulation:
         """What was reported to hosts' reactors, and `run` has not raised yet."""
         self._network = Network(self.world)
         self._running = False
+        self._over = False
 
     # --- Hosts, names, links ------------------------------------------------------------------------------------------
 
@@ -97,6 +98,7 @@ class Simulation:
         Raises `OptionError` for a name that is taken or cannot be one, an address that is taken or none of a host's,
         and a limit that a host has not, or a value that it cannot have.
         """
+        self._check_not_over()
         self._check_name(name)
         mine = tuple(_numeric(address) for address in addresses) or (self._free_address(),)
         if len(set(mine)) < len(mine):
@@ -124,7 +126,7 @@ class Simulation:
         """
         if name.lower() in map(str.lower, self.hosts):
             raise OptionError(f"{name!r} is the name of a host")
-        self.world.names.add(name, [_numeric(address) for address in addresses], _seconds("delay", delay))
+        self.world.names.add(name, [_numeric(address) for address in addresses], _seconds("delay", delay, finite=False))
 
     def link(self, one: Host, other: Host, **properties: float | None) -> None:
         """Set the way between two hosts in both directions: `latency`, `jitter`, `bandwidth`, `loss`; see `Link`.
@@ -202,6 +204,7 @@ class Simulation:
 
     @contextmanager
     def _run(self) -> Iterator[None]:
+        self._check_not_over()
         if self._running or self.scheduler.is_busy():
             raise ReentryError("the simulation is running already: its callbacks return to run() instead")
         self._running = True
@@ -242,6 +245,7 @@ class Simulation:
         """End all programs; tell an exception how to repeat the run, or raise one that nobody has seen."""
         if error is not None:
             self._annotate(error)
+        self._over = True
         for host in self.hosts.values():
             host.forsake()
         if error is None and self.errors:
@@ -284,6 +288,10 @@ class Simulation:
 
     # --- Checks -------------------------------------------------------------------------------------------------------
 
+    def _check_not_over(self) -> None:
+        if self._over:
+            raise SimulationError("this simulation is over: its `with` block has ended")
+
     def _check_name(self, name: str) -> None:
         if not name or any(letter.isspace() for letter in name) or family_of(name) is not None:
             raise OptionError(f"a host's name has no blanks and is no address, unlike {name!r}")
@@ -315,8 +323,8 @@ def _choices(seed: int, data: Any, schedule: Iterable[tuple[str, int, int]] | No
     return SeededChoices(seed) if schedule is None else ScheduledChoices(schedule, seed)
 
 
-def _seconds(what: str, value: float) -> float:
-    if not (isinstance(value, int | float) and value >= 0):
+def _seconds(what: str, value: float, *, finite: bool = True) -> float:
+    if not (isinstance(value, int | float) and value >= 0 and (value < float("inf") or not finite)):
         raise OptionError(f"{what} takes a number of seconds from 0 up, not {value!r}")
     return value
 

@@ -9,21 +9,19 @@ from typing import Any, TypeAlias
 from reactor.errors import UnmodelledError
 from reactor.kernel import SystemKernel
 
-__all__ = ["RCVBUF", "REUSEADDR", "SNDBUF", "V6ONLY", "SocketOptions"]
+__all__ = ["KEEPALIVE", "RCVBUF", "REUSEADDR", "SNDBUF", "V6ONLY", "SocketOptions"]
 
 Option: TypeAlias = tuple[int, int]
 
 V6ONLY: Option = (socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 REUSEADDR: Option = (socket.SOL_SOCKET, socket.SO_REUSEADDR)
 SNDBUF: Option = (socket.SOL_SOCKET, socket.SO_SNDBUF)
+KEEPALIVE: Option = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 RCVBUF: Option = (socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 _LINGER: Option = (socket.SOL_SOCKET, socket.SO_LINGER)
-_NO_EFFECT = (  # nothing here delays small segments, and no probe would tell more than the next write does
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
-)
-_FLAGS = (V6ONLY, REUSEADDR, *_NO_EFFECT)
+_NODELAY: Option = (socket.IPPROTO_TCP, socket.TCP_NODELAY)  # without effect: nothing here delays small segments
+_FLAGS = (V6ONLY, REUSEADDR, KEEPALIVE, _NODELAY)
 
 _SMALLEST_BUFFER = {SNDBUF: 4608, RCVBUF: 2304}
 """Bytes, as Linux has them."""

@@ -18,7 +18,7 @@ from reactor.simulation.backlog import Backlog
 from reactor.simulation.descriptors import READ, WRITE, OpenFile
 from reactor.simulation.end import End
 from reactor.simulation.process import Process
-from reactor.simulation.socket_options import RCVBUF, REUSEADDR, SNDBUF, V6ONLY, SocketOptions
+from reactor.simulation.socket_options import KEEPALIVE, RCVBUF, REUSEADDR, SNDBUF, V6ONLY, SocketOptions
 from reactor.simulation.tcp_states import IN_PROGRESS, State
 
 __all__ = ["SimulatedSocket"]
@@ -61,7 +61,7 @@ class SimulatedSocket(OpenFile):
         self._end = end
         self._local = end.local
         end.changed = self.notify
-        self._set_buffers(end)
+        self._configure(end)
 
     # --- Addresses --------------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class SimulatedSocket(OpenFile):
         assert self._local is not None
         if not process.machine.ports.listen(self, self._local):
             raise self._fail("listen", errno.EADDRINUSE)
-        self._backlog = Backlog(backlog, self.notify, self._set_buffers)
+        self._backlog = Backlog(backlog, self.notify, self._configure)
         process.machine.streams.listening[self._local] = self._backlog
         process.trace("listen", self._fd, backlog, answer=0)
         self.notify()
@@ -181,7 +181,7 @@ class SimulatedSocket(OpenFile):
             return exc.errno or 0
         if (local, (host, port)) in process.machine.streams.ends:
             return errno.EADDRNOTAVAIL
-        self._join(process.machine.begin(local, (host, port), self._set_buffers))
+        self._join(process.machine.begin(local, (host, port), self._configure))
         self._may_ask_again = True
         process.trace("connect", self._fd, f"{host}:{port}", answer="EINPROGRESS")
         return errno.EINPROGRESS
@@ -302,11 +302,12 @@ class SimulatedSocket(OpenFile):
         self._enter()
         self._options.set((level, option), value)
         if self._end is not None:
-            self._set_buffers(self._end)
+            self._configure(self._end)
 
-    def _set_buffers(self, end: End) -> None:
+    def _configure(self, end: End) -> None:
         end.outflow.size = self._options.values.get(SNDBUF, end.outflow.size)
         end.receive_buffer = self._options.values.get(RCVBUF, end.receive_buffer)
+        end.keep_alive(self._options.is_on(KEEPALIVE))
 
     # --- As a descriptor --------------------------------------------------------------------------------------------
 

@@ -72,14 +72,18 @@ class Streams:
             del self.ends[key]
             self._ports[end.local[1]] -= 1
             if end.state is State.TIME_WAIT:
+                self._end_time_waits()
                 self._waiting.append((self.network.clock.now + _TIME_WAIT, end.local[1]))
                 self._ports[end.local[1]] += 1
 
     def is_used(self, port: int) -> bool:
         """Whether some connection, perhaps a past one in TIME-WAIT, has this local port."""
+        self._end_time_waits()
+        return self._ports[port] > 0
+
+    def _end_time_waits(self) -> None:
         while self._waiting and self._waiting[0][0] <= self.network.clock.now:
             self._ports[self._waiting.popleft()[1]] -= 1
-        return self._ports[port] > 0
 
     def reset_strikes(self) -> bool:
         """Whether something in between resets the connection now."""

@@ -179,6 +179,10 @@ class Channel:
     def abandon(self, *, reset: bool) -> None:
         """The sender is gone: what is on its way arrives or not, then its reset, and nothing is sent again."""
         self._abandoned = True
+        if self._retries:  # what is lost already would have been sent again
+            self._retries = 0
+            self._last = 0.0
+            self.drop()
         if reset:
             self.put("RST")
 

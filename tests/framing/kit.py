@@ -21,9 +21,13 @@ from reactor.framing import (
     LengthPrefixedCodec,
     LineCodec,
     NetstringCodec,
+    RespCodec,
+    RespError,
+    RespStatus,
     VarintCodec,
     announced,
     lines,
+    resp,
 )
 
 MAX = 6
@@ -44,27 +48,31 @@ class Row:
     """A codec, and what is worth feeding to it."""
 
     name: str
-    codec: Codec[bytes]
+    codec: Codec[Any]
     frame_bytes: bytes = b"ab,:;0\r\xff"  # what random frames are made of
     lengths: tuple[int, int] = (0, MAX)  # of random frames
     noise: bytes = b"ab\r\n;"  # what random streams are made of
     corrupt: bytes | None = None  # what cannot be the beginning of a frame; None: everything can
     oversize: bytes | None = None  # a frame that is too long, on the wire; None: no frame can be
+    not_bytes: st.SearchStrategy[Any] | None = None  # the frames that are no bytes
+    no_frames: tuple[object, ...] = ("text", None, 5, [1])  # what cannot be one, because of its type
 
-    def frames(self) -> st.SearchStrategy[list[bytes]]:
+    def frames(self) -> st.SearchStrategy[list[Any]]:
         """Lists of frames that the codec can encode."""
         low, high = self.lengths
-        frame = made_of(self.frame_bytes, low, high)
+        frame: st.SearchStrategy[Any] = made_of(self.frame_bytes, low, high)
+        if self.not_bytes is not None:
+            frame |= self.not_bytes
         return st.lists(frame, max_size=8).map(lambda frames: list(filter(self.can_encode, frames)))
 
-    def can_encode(self, frame: bytes) -> bool:
+    def can_encode(self, frame: Any) -> bool:
         try:
             self.codec.encode(frame)
         except ValueError:
             return False
         return True
 
-    def stream(self, frames: list[bytes]) -> bytes:
+    def stream(self, frames: list[Any]) -> bytes:
         return b"".join(map(self.codec.encode, frames))
 
     def streams(self) -> st.SearchStrategy[bytes]:
@@ -120,6 +128,22 @@ def rows() -> Iterator[Row]:
         "netstring", NetstringCodec(MAX), noise=b"0123456789:,", corrupt=b"01:", oversize=b"9:" + OVERSIZE + b","
     )
 
+    text = made_of(b"ab *$", 0, 4)
+    leaves = made_of(b"a\r\n", 0, 4) | st.integers(-12, 12) | st.none() | st.builds(RespStatus, text)
+    values = st.recursive(leaves | st.builds(RespError, text), lambda inner: st.lists(inner, max_size=4), max_leaves=6)
+    a_resp = Row(
+        "resp",
+        RespCodec(40, max_depth=2, max_elements=4),
+        noise=b"+-:$*\r\n012a",
+        corrupt=b"a",
+        oversize=b"$40\r\n" + b"o" * 40 + b"\r\n",
+        not_bytes=values,
+        no_frames=("text", True, 0.5, ["text"], (b"a",)),
+    )
+    yield a_resp
+    with_inline = RespCodec(40, max_depth=2, max_elements=4, inline=True)
+    yield replace(a_resp, name="resp, inline", codec=with_inline, noise=b"*$:\r\n\n12a '\"\\", corrupt=b"*a\r\n")
+
 
 def discarding(row: Row) -> Row:
     codec: Any = row.codec
@@ -128,13 +152,21 @@ def discarding(row: Row) -> Row:
     return replace(row, name=row.name + ", discards", codec=replace(codec, oversize="discard"), corrupt=corrupt)
 
 
-ROWS = [row for strict in rows() for row in ((strict, discarding(strict)) if strict.oversize else (strict,))]
+ROWS = [
+    row
+    for strict in rows()
+    for row in ((strict, discarding(strict)) if hasattr(strict.codec, "oversize") else (strict,))
+]
 
 
 @contextmanager
 def window(size: int) -> Iterator[None]:
     """Let decoders look at `size` bytes at once, so that short streams reach the edges of the window as well."""
-    with mock.patch.object(lines, "WINDOW", size), mock.patch.object(announced, "WINDOW", size):
+    with (
+        mock.patch.object(lines, "WINDOW", size),
+        mock.patch.object(announced, "WINDOW", size),
+        mock.patch.object(resp, "WINDOW", size),
+    ):
         yield
 
 
@@ -154,13 +186,13 @@ cuts = st.binary(max_size=10)
 """Positions for `cut`."""
 
 
-Outcome = tuple[list[bytes], type[FramingError] | None]
+Outcome = tuple[list[Any], type[FramingError] | None]
 """The frames that came out, and what ended them: the decoder's error, or what `finish` said."""
 
 
-def drain(decoder: Decoder[bytes], limit: int = 1000) -> list[bytes]:
+def drain(decoder: Decoder[Any], limit: int = 1000) -> list[Any]:
     """Take all frames that are there."""
-    frames: list[bytes] = []
+    frames: list[Any] = []
     while batch := decoder.decode(limit):
         assert len(batch) <= limit
         frames += batch
@@ -168,9 +200,9 @@ def drain(decoder: Decoder[bytes], limit: int = 1000) -> list[bytes]:
     return frames
 
 
-def outcome(decoder: Decoder[bytes], pieces: list[bytes], limit: int = 1000) -> Outcome:
+def outcome(decoder: Decoder[Any], pieces: list[bytes], limit: int = 1000) -> Outcome:
     """Feed `pieces`, then the end of the stream."""
-    frames: list[bytes] = []
+    frames: list[Any] = []
     try:
         for piece in pieces:
             decoder.feed(piece)

@@ -16,6 +16,7 @@ from reactor.framing import (
     LengthPrefixedCodec,
     LineCodec,
     NetstringCodec,
+    RespCodec,
     VarintCodec,
 )
 
@@ -78,7 +79,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
     yield ledger
 
 
-def work(ledger: Ledger, codec: Codec[bytes], stream: bytes, piece: int, limit: int = sys.maxsize) -> tuple[int, int]:
+def work(ledger: Ledger, codec: Codec[Any], stream: bytes, piece: int, limit: int = sys.maxsize) -> tuple[int, int]:
     """Decode `stream` in pieces of `piece` bytes and return what that cost: bytes touched, and calls."""
     ledger.bytes = ledger.calls = 0
     decoder = codec.decoder()
@@ -97,7 +98,7 @@ def work(ledger: Ledger, codec: Codec[bytes], stream: bytes, piece: int, limit: 
     return ledger.bytes, ledger.calls
 
 
-CODECS_FOR_ONE_FRAME_OF: dict[str, Callable[[int], Codec[bytes]]] = {
+CODECS_FOR_ONE_FRAME_OF: dict[str, Callable[[int], Codec[Any]]] = {
     "lines, either newline": lambda size: LineCodec(size),
     "lines, \\r\\n": lambda size: LineCodec(size, delimiter=b"\r\n"),
     "lines, several": lambda size: LineCodec(size, delimiter=(b";", b"\r\n")),
@@ -105,12 +106,13 @@ CODECS_FOR_ONE_FRAME_OF: dict[str, Callable[[int], Codec[bytes]]] = {
     "length-prefixed": lambda size: LengthPrefixedCodec(max_length=size),
     "varint": lambda size: VarintCodec(size),
     "netstring": lambda size: NetstringCodec(size),
+    "resp": lambda size: RespCodec(size + 12),
 }
 
 for_each_codec = pytest.mark.parametrize("name", CODECS_FOR_ONE_FRAME_OF)
 
 
-def one_frame(name: str, size: int) -> tuple[Codec[bytes], bytes]:
+def one_frame(name: str, size: int) -> tuple[Codec[Any], bytes]:
     codec = CODECS_FOR_ONE_FRAME_OF[name](size)
     return codec, codec.encode(b"x" * size)
 
@@ -149,6 +151,26 @@ def test_discarding_an_endless_line_is_linear_work(ledger: Ledger) -> None:
     half_bytes, half_calls = work(ledger, codec, b"x" * 500_000 + b"\n\n", piece=100)
     whole_bytes, whole_calls = work(ledger, codec, b"x" * 1_000_000 + b"\n\n", piece=100)
     assert whole_bytes <= 2.2 * half_bytes
+    assert whole_calls < 2.2 * half_calls
+
+
+@pytest.mark.parametrize("shape", [b"*%d\r\n", b"*2\r\n:1\r\n*%d\r\n"])
+@pytest.mark.parametrize("element", [b":1\r\n", b"$2\r\n\r\n\r\n", b"*1\r\n+\r\n"])
+@pytest.mark.parametrize("piece", [1, 7, SEGMENT])
+def test_an_array_of_many_elements_is_linear_work(ledger: Ledger, shape: bytes, element: bytes, piece: int) -> None:
+    codec = RespCodec()
+    half_bytes, half_calls = work(ledger, codec, shape % 3_000 + element * 3_000, piece)
+    whole_bytes, whole_calls = work(ledger, codec, shape % 6_000 + element * 6_000, piece)
+    assert whole_bytes < 2.2 * half_bytes
+    assert whole_calls < 2.2 * half_calls
+
+
+@pytest.mark.parametrize("begin", [b"+", b"say "])
+def test_a_long_line_of_resp_byte_by_byte_is_linear_work(ledger: Ledger, begin: bytes) -> None:
+    codec = RespCodec(inline=True)
+    half_bytes, half_calls = work(ledger, codec, begin + b"x" * 25_000 + b"\r\n", piece=1)
+    whole_bytes, whole_calls = work(ledger, codec, begin + b"x" * 50_000 + b"\r\n", piece=1)
+    assert whole_bytes < 2.2 * half_bytes
     assert whole_calls < 2.2 * half_calls
 
 

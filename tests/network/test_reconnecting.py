@@ -35,7 +35,6 @@ from reactor.errors import (
 from reactor.network.connection import Connection
 from reactor.simulation import Simulation
 from tests.network.kit import Network, Recorder, ScriptedKernel, World, inet, port_of
-from tests.network.worlds import PATIENCE
 
 PLAIN = Backoff(initial=1, cap=10, jitter=0)
 """Pauses of 1, 2, 4, 8, 10, 10, … seconds."""
@@ -213,22 +212,19 @@ def test_its_options_are_those_of_every_attempt(net: Network, mute_port: int) ->
     assert {type(error) for error in client.failures} == {ConnectTimeoutError}
 
 
-def test_the_loop_runs_on_through_the_pauses_and_returns_after_stop(net: Network, refusing: str) -> None:
+def test_it_keeps_the_loop_running_through_the_pauses_and_not_after_stop(net: Network, refusing: str) -> None:
     def failed(error: ConnectError, pause: float) -> None:
         client.failed(error, pause)
         states.append(client.state)
         if len(client.failures) == 3:
             client.reconnector.stop()
-            net.reactor.call_soon(guard.cancel)
 
     states: list[str] = []
-    guard = net.reactor.call_later(PATIENCE, net.reactor.stop)
     client = Client(net, refusing, on_failure=failed)
-    net.reactor.run()
-    assert guard.cancelled()
+    net.until(lambda: not net.reactor.alive())
+    net.reactor.run()  # returns
     assert states == ["pausing"] * 3
     assert (client.reconnector.attempts, client.state) == (3, "stopped")
-    assert not net.reactor.alive()
     nothing_is_left(net)
 
 
@@ -292,6 +288,7 @@ def test_only_a_connection_that_has_lasted_makes_the_next_pause_short_again(
     got = []
     for _ in pauses:
         reach(net, client.reconnector, "connected")
+        assert client.reconnector.describe()["next"] is None
         clock.advance(lasts)
         client.nears[-1].transport.abort()
         got.append(client.next_pause(clock))
