@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import reactor.simulation
 from reactor import Protocol, Transport, connect, listen
 from reactor.kernel import SystemKernel
 from reactor.simulation import CALM, Host, Profile, Simulation
@@ -174,3 +175,42 @@ def converse(sim: Simulation, client: Host, server: Host, chunks: list[bytes], *
 def in_callback(host: Host, function: Callable[..., object], *args: Any) -> None:
     """Have the program of `host` call `function(*args)` in its next tick."""
     host.reactor.call_soon(function, *args)
+
+
+def talking(sim: Simulation, server: Host, client: Host) -> tuple[Log, Log]:
+    """The client's and the server's protocol of a connection on which nobody says anything."""
+    near, far = Log(), Log()
+    listen(server.reactor, lambda: far, f"{SERVER}:9000")
+    connect(client.reactor, lambda: near, f"{SERVER}:9000")
+    sim.run(until=lambda: near.events and far.events)
+    return near, far
+
+
+def raising(error: BaseException) -> None:
+    """Raises it."""
+    raise error
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """What an exception was told on its way."""
+    return list(getattr(error, "__notes__", []))
+
+
+def again(error: BaseException) -> str:
+    """The line of Python in its notes that has the same run again."""
+    (line,) = (note for note in notes_of(error) if note.startswith("again: "))
+    assert "\n" not in line
+    return line.removeprefix("again: ")
+
+
+def simulation_again(error: BaseException) -> Simulation:
+    """What that line makes, as somebody would who pastes it."""
+    simulation = eval(again(error), dict(vars(reactor.simulation)))
+    assert isinstance(simulation, Simulation)
+    return simulation
+
+
+def schedule_again(error: BaseException) -> list[tuple[str, int, int]]:
+    """The schedule in that line."""
+    arguments = eval(again(error), {**vars(reactor.simulation), "Simulation": dict})
+    return list(arguments["schedule"])

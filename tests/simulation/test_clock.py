@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reactor import DeadlockError
+from reactor.simulation import clock as clock_module
 from reactor.simulation.clock import Clock
 
 
@@ -64,3 +67,23 @@ def test_nothing_is_due_before_its_time() -> None:
     assert not clock.run_due()
     assert clock.next_event() == 2.0
     assert happened == []
+
+
+def test_events_that_plan_themselves_for_ever_at_one_moment_are_a_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "_MOST_AT_ONCE", 50)
+    clock = Clock()
+    clock.advance(2.5)
+
+    def again(after: float, left: int) -> None:
+        if left:
+            clock.at(clock.now + after, partial(again, after, left - 1))
+
+    again(0.0, 50)
+    assert clock.run_due()
+    again(1.0, 100)  # in which time passes
+    while (when := clock.next_event()) is not None:
+        clock.advance(when)
+        clock.run_due()
+    again(0.0, 51)
+    with pytest.raises(DeadlockError, match=r"50 events at 102\.5"):
+        clock.run_due()

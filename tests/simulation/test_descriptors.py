@@ -8,7 +8,8 @@ import pytest
 
 from reactor import HostDownError, OptionError, Reactor, connect, listen
 from reactor.simulation import CALM, Host, Simulation
-from reactor.simulation.descriptors import FIRST_DESCRIPTOR, SimulatedSelector
+from reactor.simulation.descriptors import SimulatedSelector
+from reactor.simulation.process import FIRST_DESCRIPTOR
 from tests.simulation.kit import (
     CLIENT,
     READ,
@@ -36,58 +37,20 @@ def selector_of(host: Host) -> SimulatedSelector:
 # --- Numbers --------------------------------------------------------------------------------------------------------
 
 
-def test_the_lowest_free_number_is_given_to_the_next_one(host: Host) -> None:
-    socks = [tcp(host) for _ in range(4)]
-    assert [sock.fileno() - FIRST_DESCRIPTOR for sock in socks] == [0, 1, 2, 3]
-    for number in (2, 0):
-        socks[number].close()
-    assert [tcp(host).fileno() - FIRST_DESCRIPTOR for _ in range(3)] == [0, 2, 4]
-
-
 def test_a_selector_takes_one_number_and_a_wakeup_two(host: Host) -> None:
     selector, wakeup = host.kernel.selector(), host.kernel.wakeup()
-    assert len(host.kernel.descriptors.files) == 3
+    assert len(host.kernel.process.files) == 3
     selector.close()
     selector.close()
     wakeup.close()
     wakeup.close()
-    assert host.kernel.descriptors.files == {}
-    assert host.kernel.selectors == []
-
-
-def test_a_program_has_so_many_descriptors_as_its_host_allows(sim: Simulation, host: Host) -> None:
-    host.descriptor_limit = 3
-    assert host.kernel.descriptor_limit() == 3
-    listener = listening(host)
-    sock = tcp(host)
-    connecting(sim.hosts["client"], SERVER)
-    sim.run_for(1)
-    tcp(host)
-    for call in (lambda: tcp(host), listener.accept, host.kernel.selector, host.kernel.wakeup):
-        with raises(errno.EMFILE):
-            call()
-    sock.close()
-    assert listener.accept()[1][0] == CLIENT
-
-
-def test_a_wakeup_for_which_there_is_but_one_descriptor_takes_none(host: Host) -> None:
-    host.descriptor_limit = 1
-    with raises(errno.EMFILE):
-        host.kernel.wakeup()
-    assert host.kernel.descriptors.files == {}
-
-
-def test_a_machine_has_a_limit_of_its_own(host: Host) -> None:
-    host.file_limit = 1
-    tcp(host)
-    with raises(errno.ENFILE):
-        tcp(host)
+    assert host.kernel.process.files == {}
 
 
 def test_a_server_without_descriptors_accepts_the_others_when_it_has_some_again(sim: Simulation, host: Host) -> None:
     client = sim.hosts["client"]
     server = listen(host.reactor, Echo, f"{SERVER}:9000")
-    host.descriptor_limit = len(host.kernel.descriptors.files) + 2
+    host.descriptor_limit = len(host.kernel.process.files) + 2
     reported: list[BaseException] = []
     host.reactor.set_exception_handler(lambda reactor, context: reported.append(context["exception"]))
     logs = [Log() for _ in range(5)]

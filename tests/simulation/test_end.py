@@ -201,11 +201,11 @@ def test_closing_one_after_the_other_leaves_nothing_but_the_time_wait_of_the_fir
     sim.run_for(1)
     far.close()
     sim.run_for(1)
-    assert client.streams.ends == server.streams.ends == {}
-    assert client.streams.is_used(port)
-    assert not server.streams.is_used(9000)
+    assert client.machine.streams.ends == server.machine.streams.ends == {}
+    assert client.machine.streams.is_used(port)
+    assert not server.machine.streams.is_used(9000)
     sim.run_for(60)
-    assert not client.streams.is_used(port)
+    assert not client.machine.streams.is_used(port)
 
 
 def test_who_has_shut_down_reading_reads_what_has_arrived_and_then_the_end(sim: Simulation, ends: Ends) -> None:
@@ -254,9 +254,9 @@ def test_a_closed_end_waits_a_minute_for_the_peers_end_and_then_forgets_it(
     near, far = ends
     far.close()
     sim.run_for(59)
-    assert len(server.streams.ends) == 1
+    assert len(server.machine.streams.ends) == 1
     sim.run_for(2)
-    assert server.streams.ends == {}
+    assert server.machine.streams.ends == {}
     near.send(b"too late")
     sim.run_for(1)
     assert pending(near) == errno.EPIPE
@@ -268,7 +268,7 @@ def test_a_closed_end_whose_peer_ends_in_time_waits_for_nothing(sim: Simulation,
     sim.run_for(30)
     near.close()
     sim.run_for(100)
-    assert server.streams.ends == {}
+    assert server.machine.streams.ends == {}
 
 
 def test_two_ends_that_end_at_once_are_both_told(sim: Simulation, ends: Ends) -> None:
@@ -316,7 +316,7 @@ def test_a_connecting_socket_that_is_shut_down_is_reset(sim: Simulation, client:
     assert pending(sock) == errno.ECONNRESET
     sim.run_for(10)
     assert listener.readiness() == 0
-    assert server.streams.ends == {}
+    assert server.machine.streams.ends == {}
 
 
 def test_a_connecting_socket_that_is_closed_leaves_nothing(sim: Simulation, client: Host, server: Host) -> None:
@@ -327,7 +327,7 @@ def test_a_connecting_socket_that_is_closed_leaves_nothing(sim: Simulation, clie
             sock.close()
             sim.run_for(10)
             assert listener.readiness() == 0
-            assert server.streams.ends == client.streams.ends == {}
+            assert server.machine.streams.ends == client.machine.streams.ends == {}
 
 
 def test_a_socket_that_connects_to_itself_talks_to_itself(client: Host) -> None:

@@ -47,9 +47,23 @@ def test_a_field_that_nobody_has_is_refused_by_name() -> None:
         CALM.but(shortread=1.0, delay=1.0)
 
 
-def test_a_profile_can_be_written_down_and_read_back() -> None:
-    profile = LOSSY_WIFI.but(reset=0.01)
-    assert eval(repr(profile), {"Profile": Profile, "Link": Link, "Faults": Faults}) == profile
+@pytest.mark.parametrize(
+    ("profile", "written"),
+    [
+        (CALM, "CALM"),
+        (LOSSY_WIFI, "LOSSY_WIFI"),
+        (HOSTILE, "HOSTILE"),
+        (Profile(), "CALM"),
+        (HOSTILE.but(), "HOSTILE"),
+        (HOSTILE.but(reset=0.05), "HOSTILE.but(reset=0.05)"),
+        (LOSSY_WIFI.but(bandwidth=None), "LOSSY_WIFI.but(bandwidth=None)"),
+        (Profile(link=Link(latency=2.0), faults=Faults(stall=1.0)), "CALM.but(latency=2.0, stall=1.0)"),
+    ],
+)
+def test_a_profile_is_written_as_one_would_write_it(profile: Profile, written: str) -> None:
+    assert repr(profile) == written
+
+
 
 
 def test_every_fault_is_either_transparent_or_off_in_all_ready_made_profiles() -> None:
@@ -73,6 +87,11 @@ PROFILES = st.builds(
         **{name: st.sampled_from([0.0, 0.1, 0.7] if name != "stall" else [0.0, 0.1]) for name in TRANSPARENT},
     ),
 )
+
+
+@given(PROFILES)
+def test_a_profile_can_be_written_down_and_read_back(profile: Profile) -> None:
+    assert eval(repr(profile), {"CALM": CALM, "LOSSY_WIFI": LOSSY_WIFI, "HOSTILE": HOSTILE}) == profile
 
 
 @settings(max_examples=60, deadline=None)
@@ -125,6 +144,6 @@ def test_conditions_can_change_while_it_runs() -> None:
     assert sim.time() - begun > 15
     assert sim.struck
     sim.profile = CALM
-    sim.choices.struck.clear()
+    sim.world.choices.struck.clear()
     converse(sim, client, server, [b"x" * 1000])
     assert sim.struck == []

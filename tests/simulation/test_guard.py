@@ -114,3 +114,60 @@ def test_virtual_time_is_what_a_program_gets_instead(sim: Simulation, host: Host
     sim.host("sleeper", program=program)
     sim.run()
     assert sim.time() == 3600.0
+
+
+def test_in_a_worker_the_advice_is_about_the_job(sim: Simulation, host: Host) -> None:
+    outcomes: list[Any] = []
+    host.reactor.run_in_executor(lambda *outcome: outcomes.append(outcome), time.sleep, 1)
+    sim.run(until=lambda: outcomes)
+    error = outcomes[0][1]
+    assert isinstance(error, SimulationError)
+    assert "give the executor a function that returns at once; Host.blocking_time says" in str(error)
+    host.reactor.call_soon(time.sleep, 1)
+    with pytest.raises(SimulationError, match=r"use call_later\(\)"):
+        sim.run_for(1)
+
+
+def test_simulations_in_two_threads_know_nothing_of_each_other() -> None:
+    turn = threading.Barrier(2, timeout=30)
+    problems: list[BaseException] = []
+
+    def simulate(name: str, *, first: bool) -> None:
+        try:
+            sim = Simulation()
+            host = sim.host(name)
+
+            def callback() -> None:
+                turn.wait()  # both are inside now
+                if not first:
+                    turn.wait()  # the first one has left
+                with pytest.raises(SimulationError, match=f"'{name}'"):
+                    socket.socket()
+
+            host.reactor.call_soon(callback)
+            sim.run_for(1)
+            socket.socket().close()
+            time.sleep(0)
+            if first:
+                turn.wait()
+        except BaseException as error:
+            problems.append(error)
+            turn.abort()
+
+    threads = [
+        threading.Thread(target=simulate, args=("one",), kwargs={"first": True}),
+        threading.Thread(target=simulate, args=("two",), kwargs={"first": False}),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert problems == []
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_what_stands_in_for_a_real_call_is_put_there_once() -> None:
+    with inside("first"):
+        found = time.sleep, vars(threading).get("_start_new_thread")
+    with inside("second"):
+        assert (time.sleep, vars(threading).get("_start_new_thread")) == found

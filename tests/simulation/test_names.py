@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from reactor import ConnectTimeoutError, NameResolutionError, OptionError, connect
+from reactor import ConnectTimeoutError, NameResolutionError, OptionError, connect, listen
 from reactor.simulation import CALM, Host, Simulation
-from reactor.simulation.names import family_of
 from tests.simulation.kit import CLIENT, SERVER, Caller, Log, converse, listening, two_hosts
 
 INFINITE = float("inf")
@@ -134,8 +133,19 @@ def test_a_name_can_be_unresolved_for_now() -> None:
 def test_a_program_that_looks_up_a_slow_name_outside_the_resolver_is_told_so() -> None:
     sim, _, client = two_hosts()
     sim.name("slow.example", SERVER, delay=7.0)
-    with pytest.raises(OptionError, match=r"'slow\.example' blocks for 7\.0 s"):
+    with pytest.raises(OptionError, match=r"'slow\.example' takes 7\.0 s, and only connect\(\) waits"):
         addresses(client, "slow.example")
+    with pytest.raises(OptionError, match="use a numeric address here"):
+        listen(client.reactor, Log, "slow.example:80")
+
+
+def test_a_program_that_looks_up_a_slow_name_in_a_job_is_told_so_too() -> None:
+    sim, _, client = two_hosts()
+    sim.name("slow.example", SERVER, delay=7.0)
+    outcomes: list[Any] = []
+    client.reactor.run_in_executor(lambda *outcome: outcomes.append(outcome), addresses, client, "slow.example")
+    sim.run(until=lambda: outcomes)
+    assert isinstance(outcomes[0][1], OptionError)
 
 
 def test_a_slow_name_that_changes_while_it_is_looked_up_is_answered_as_it_is_then() -> None:
@@ -144,14 +154,6 @@ def test_a_slow_name_that_changes_while_it_is_looked_up_is_answered_as_it_is_the
     sim.call_at(2.0, sim.name, "moving.example", CLIENT)
     after, (rows, _) = resolved(sim, client, "moving.example")
     assert (after, rows[0][4]) == (5.0, (CLIENT, 80))
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("10.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6), ("x", None), ("", None), ("1.2.3", None)],
-)
-def test_the_family_of_an_address_is_told_by_its_form(host: str, expected: int | None) -> None:
-    assert family_of(host) == expected
 
 
 def test_a_conversation_under_a_flaky_name_service_comes_to_its_end() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,19 +10,11 @@ from hypothesis import strategies as st
 from reactor import (
     OptionError,
     Reactor,
+    ReentryError,
     listen,
 )
 from reactor.simulation import CALM, HOSTILE, Host, Simulation
-from tests.simulation.kit import SERVER, Echo, connected, converse, two_hosts
-
-
-def notes_of(error: BaseException) -> list[str]:
-    return list(getattr(error, "__notes__", []))
-
-
-def raising(error: BaseException) -> None:
-    raise error
-
+from tests.simulation.kit import SERVER, Echo, connected, converse, notes_of, raising, two_hosts
 
 # --- Hosts ----------------------------------------------------------------------------------------------------------
 
@@ -93,64 +86,94 @@ def test_a_partition_and_a_link_have_two_ends() -> None:
         sim.heal(server)
 
 
+@pytest.mark.parametrize("name", ["", "a b", " a", "a\t", "10.0.0.2", "fd00::1", "127.0.0.1"])
+def test_a_name_has_no_blanks_and_is_no_address(name: str) -> None:
+    sim = Simulation()
+    with pytest.raises(OptionError, match="no blanks and is no address"):
+        sim.host(name)
+    assert sim.hosts == {}
+
+
+@pytest.mark.parametrize("name", ["db", "DB", "other.example", "Other.Example", "localhost", "LOCALHOST"])
+def test_a_name_that_stands_for_something_cannot_be_that_of_a_host(name: str) -> None:
+    sim = Simulation()
+    sim.host("db")
+    sim.name("other.example", "10.9.9.9")
+    with pytest.raises(OptionError, match=f"the name '{name}' is taken"):
+        sim.host(name)
+    assert list(sim.hosts) == ["db"]
+
+
+def test_the_name_of_a_host_stands_for_the_host() -> None:
+    sim, _, client = two_hosts()
+    for name in ("server", "SERVER"):
+        with pytest.raises(OptionError, match=f"'{name}' is the name of a host"):
+            sim.name(name, "10.9.9.9")
+    assert client.kernel.getaddrinfo("server", 80)[0][4] == (SERVER, 80)
+
+
+@pytest.mark.parametrize("addresses", [("10.0.0.1", "10.0.0.1"), ("fd00::1", "10.0.0.1", "fd00:0::1")])
+def test_a_host_has_each_address_once(addresses: tuple[str, ...]) -> None:
+    sim = Simulation()
+    with pytest.raises(OptionError, match="host 'x' has an address twice"):
+        sim.host("x", *addresses)
+    assert sim.hosts == {}
+
+
+def test_a_limit_that_no_host_has_is_refused_with_those_that_there_are() -> None:
+    sim = Simulation()
+    with pytest.raises(OptionError, match="no limit 'sendbuffer': there are descriptor_limit, file_limit, send_buf"):
+        sim.host("x", sendbuffer=5)
+    with pytest.raises(OptionError, match="no limit 'up'"):
+        sim.host("x", up=False)
+    with pytest.raises(OptionError, match=r"^send_buffer is a whole number from 1 up, not 0$"):
+        sim.host("x", send_buffer=0)
+    assert sim.host("x", send_buffer=5).send_buffer == 5
+
+
+def test_two_hosts_are_given_as_hosts_and_not_by_name() -> None:
+    sim, server, _ = two_hosts()
+    calls: list[Any] = [sim.partition, sim.heal, sim.link]
+    for call in calls:
+        for pair in (("server", "client"), (server, "client"), (None, server)):
+            with pytest.raises(OptionError, match=r"two hosts|for two hosts"):
+                call(*pair)
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.001, float("nan"), "5", None, float("inf")])
+def test_what_is_no_number_of_seconds_is_refused(seconds: Any) -> None:
+    sim = Simulation()
+    calls: dict[str, Any] = {
+        "within": lambda: sim.run(within=seconds),
+        "run_for()": lambda: sim.run_for(seconds),
+        "delay": lambda: sim.name("x", delay=seconds),
+    }
+    if seconds == float("inf"):
+        del calls["delay"]  # it never answers
+    for what, call in calls.items():
+        with pytest.raises(OptionError) as caught:
+            call()
+        assert str(caught.value) == f"{what} takes a number of seconds from 0 up, not {seconds!r}"
+    assert sim.time() == 0.0
+
+
+def test_nothing_happens_at_no_time() -> None:
+    with pytest.raises(OptionError, match="nan"):
+        Simulation().call_at(float("nan"), int)
+
+
+@pytest.mark.parametrize("seed", [None, 1.5, "7", HOSTILE])
+def test_a_seed_is_an_integer(seed: Any) -> None:
+    with pytest.raises(OptionError, match="the seed of a simulation is an integer, not "):
+        Simulation(seed)
+
+
 def test_faults_come_from_one_source() -> None:
     with pytest.raises(OptionError, match="data or listed in a schedule"):
         Simulation(data=object(), schedule=[])
 
 
-def test_a_schedule_names_faults_that_there_are() -> None:
-    with pytest.raises(OptionError, match="'shortread'"):
-        Simulation(schedule=[("shortread", 1, 1)])
-
-
 # --- Running --------------------------------------------------------------------------------------------------------
-
-
-def test_time_jumps_to_what_happens_next() -> None:
-    sim, server, _ = two_hosts()
-    moments: list[float] = []
-    for delay in (0.0, 1e-6, 3600.0, 31_536_000.0):
-        server.reactor.call_later(delay, lambda: moments.append(sim.time()))
-    sim.run(within=1e9)
-    assert moments == [0.0, 1e-6, 3600.0, 31_536_000.0]
-    assert sim.ticks < 10
-
-
-def test_an_hour_of_heartbeats_costs_what_the_heartbeats_cost() -> None:
-    sim, server, _ = two_hosts()
-    beats: list[float] = []
-    server.reactor.call_every(10.0, lambda: beats.append(sim.time()))
-    sim.run_for(3600)
-    assert len(beats) == 360
-    assert sim.ticks <= 362
-
-
-def test_run_until_ends_as_soon_as_that_is_true() -> None:
-    sim, server, _ = two_hosts()
-    beats: list[float] = []
-    server.reactor.call_every(10.0, lambda: beats.append(sim.time()))
-    sim.run(until=lambda: len(beats) == 3)
-    assert sim.time() == beats[-1] == 30.0
-    sim.run(until=lambda: True)
-    assert sim.time() == 30.0
-
-
-def test_run_for_takes_exactly_that_long_whatever_happens() -> None:
-    sim, server, _ = two_hosts()
-    sim.run_for(5.5)
-    server.reactor.call_later(100.0, int)
-    sim.run_for(0.25)
-    assert sim.time() == 5.75
-    sim.run_for(0)
-    assert sim.time() == 5.75
-
-
-def test_what_is_due_at_the_end_of_run_for_still_happens() -> None:
-    sim, server, _ = two_hosts()
-    fired: list[int] = []
-    server.reactor.call_later(5.0, fired.append, 1)
-    sim.run_for(5.0)
-    assert fired == [1]
 
 
 def test_run_without_a_condition_ends_when_no_program_waits_for_anything() -> None:
@@ -189,21 +212,70 @@ def test_what_call_at_raises_comes_out_of_run_with_the_seed() -> None:
     sim.call_at(2.0, raising, ValueError("planned"))
     with pytest.raises(ValueError, match="planned") as caught:
         sim.run_for(5)
-    assert notes_of(caught.value) == ["simulation with seed=77 at 2.000000 s"]
+    assert notes_of(caught.value) == ["at 2.000000 s of virtual time", "again: Simulation(seed=77, profile=CALM)"]
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(), st.lists(st.floats(0, 100), max_size=10))
-def test_virtual_time_never_goes_back(seed: int, delays: list[float]) -> None:
-    sim, server, client = two_hosts(seed, profile=HOSTILE)
-    seen: list[float] = []
-    for delay in delays:
-        for host in (server, client):
-            host.reactor.call_later(delay, lambda host=host: seen.append(host.reactor.time()))  # type: ignore[misc]
-    converse(sim, client, server, [b"x" * 1000])
-    sim.run_for(101)
-    assert seen == sorted(seen)
-    assert len(seen) == 2 * len(delays)
+def test_a_simulation_that_is_running_is_not_run_from_inside() -> None:
+    sim, server, _ = two_hosts()
+    refused: list[str] = []
+
+    def again(where: str) -> None:
+        calls: list[Callable[[], None]] = [sim.run, lambda: sim.run_for(5)]
+        for call in calls:
+            with pytest.raises(ReentryError, match="running already"):
+                call()
+            refused.append(where)
+
+    server.reactor.call_soon(again, "callback")
+    server.reactor.run_in_executor(lambda *_: None, again, "worker")
+    sim.call_at(1.0, again, "call_at")
+    sim.run_for(1.5)
+    assert sorted(refused) == ["call_at"] * 2 + ["callback"] * 2 + ["worker"] * 2
+    assert sim.time() == 1.5
+    sim.run_for(1)  # when it has returned it can be run again
+    sim.host("late", program=lambda reactor: again("program"))
+    assert refused[6:] == ["program"] * 2
+
+
+def test_a_callback_that_runs_the_simulation_is_reported_and_ends_the_run() -> None:
+    sim, server, _ = two_hosts()
+    server.reactor.call_soon(sim.run_for, 5)
+    with pytest.raises(ReentryError):
+        sim.run_for(1)
+    sim.run_for(1)
+
+
+def test_a_run_that_fails_is_over() -> None:
+    sim = Simulation()
+    sim.call_at(1.0, raising, ValueError("planned"))
+    with pytest.raises(ValueError, match="planned"):
+        sim.run_for(5)
+    sim.run_for(5)
+
+
+# --- Chance for programs --------------------------------------------------------------------------------------------
+
+
+def test_the_chance_of_programs_is_decided_by_the_seed_alone() -> None:
+    def drawn(seed: int, **arguments: Any) -> list[float]:
+        sim, server, client = two_hosts(seed, **arguments)
+        converse(sim, client, server, [b"x" * 1000])
+        return [sim.random.random() for _ in range(5)]
+
+    assert drawn(1) == drawn(1, profile=HOSTILE) == drawn(1, schedule=[("short_read", 1, 1)])
+    assert drawn(1) != drawn(2)
+
+
+def test_who_takes_chances_changes_neither_faults_nor_jitter() -> None:
+    told = []
+    for numbers in (0, 100):
+        sim, server, client = two_hosts(4, profile=HOSTILE, trace=True)
+        for _ in range(numbers):
+            sim.random.random()
+            client.kernel.random()
+        converse(sim, client, server, [b"x" * 10_000])
+        told.append(str(sim.trace))
+    assert told[0] == told[1]
 
 
 # --- Where faults come from -----------------------------------------------------------------------------------------

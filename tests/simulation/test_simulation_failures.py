@@ -1,86 +1,41 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reactor import (
     DeadlockError,
     HostDownError,
     SimulationError,
-    SimulationTimeoutError,
     connect,
     listen,
 )
-from reactor.simulation import CALM, Simulation, simulation
-from tests.simulation.kit import SERVER, Log, converse, in_callback, listening, two_hosts
-
-
-def notes_of(error: BaseException) -> list[str]:
-    return list(getattr(error, "__notes__", []))
-
-
-def raising(error: BaseException) -> None:
-    raise error
-
+from reactor.simulation import CALM, HOSTILE, Profile, Simulation
+from tests.simulation.kit import (
+    CLIENT,
+    SERVER,
+    Caller,
+    Echo,
+    Log,
+    again,
+    connected,
+    in_callback,
+    notes_of,
+    raising,
+    schedule_again,
+    simulation_again,
+    two_hosts,
+)
 
 # --- Coming to nothing ----------------------------------------------------------------------------------------------
 
 
-def test_a_deadlock_tells_what_everybody_waits_for() -> None:
-    sim, server, client = two_hosts(seed=5)
-    near, far = Log(), Log()
-    listen(server.reactor, lambda: far, f"{SERVER}:9000")
-    connect(client.reactor, lambda: near, f"{SERVER}:9000")
-    with pytest.raises(DeadlockError) as caught:
-        sim.run()
-    assert str(caught.value).splitlines()[0] == "nothing will ever happen again at 0.003000 s; host 'server' waits for:"
-    for said in ("server: state listening", "host 'client' waits for:", "connection: peer 10.0.0.1:9000", "state open"):
-        assert said in str(caught.value)
-    assert notes_of(caught.value) == ["simulation with seed=5 at 0.003000 s"]
-
-
-def test_a_deadlock_of_raw_sockets_has_nobody_to_name() -> None:
-    sim, server, _ = two_hosts()
-    listener = listening(server)
-    with pytest.raises(DeadlockError, match="nobody waits for anything"):
-        sim.run(until=listener.readiness)
-
-
-def test_what_takes_longer_than_within_is_a_timeout_that_says_who_waits() -> None:
-    sim, server, _ = two_hosts(seed=6)
-    server.reactor.call_later(5.0, int)
-    with pytest.raises(SimulationTimeoutError, match=r"not within 3 s of virtual time; host 'server'") as caught:
-        sim.run(until=lambda: False, within=3)
-    assert "1 timers" in str(caught.value)
-    assert isinstance(caught.value, TimeoutError)
-    assert sim.time() == 3.0
-    assert notes_of(caught.value) == ["simulation with seed=6 at 3.000000 s"]
-
-
-def test_without_within_a_day_is_enough() -> None:
-    sim, server, _ = two_hosts()
-    server.reactor.call_every(60.0, int)
-    with pytest.raises(SimulationTimeoutError, match=r"86400\.0 s"):
-        sim.run(until=lambda: False)
-
-
-def test_a_loop_in_which_no_time_passes_is_a_deadlock_that_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "_MOST_TICKS", 1000)
-    sim, server, _ = two_hosts()
-
-    def again() -> None:
-        server.reactor.call_soon(again)
-
-    again()
-    with pytest.raises(DeadlockError, match=r"1000 ticks at 0\.000000 s, and no time passes: <host 'server'"):
-        sim.run_for(1)
-
-
-def test_a_busy_loop_in_which_time_passes_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "_MOST_TICKS", 10)
-    sim, server, _ = two_hosts()
-    server.reactor.call_every(0.001, int)
-    sim.run_for(1)
-    assert sim.ticks >= 1000
+SHORT = CALM.but(short_read=0.3)
 
 
 # --- Errors ---------------------------------------------------------------------------------------------------------
@@ -93,7 +48,8 @@ def test_what_a_host_reports_is_raised_with_host_time_and_seed() -> None:
         sim.run()
     assert notes_of(caught.value) == [
         "reported by host 'server' at 5.000000 s: exception in a callback",
-        "simulation with seed=9 at 5.000000 s",
+        "at 5.000000 s of virtual time",
+        "again: Simulation(seed=9, profile=CALM)",
     ]
 
 
@@ -122,27 +78,17 @@ def test_an_error_that_nobody_has_seen_is_raised_at_the_end_of_the_block() -> No
         with pytest.raises(ValueError, match="first"):
             sim.run()
         assert [str(error) for error in sim.errors] == ["second"]
-    assert notes_of(caught.value)[-1] == "simulation with seed=3 at 0.000000 s"
+    assert again(caught.value) == "Simulation(seed=3, profile=CALM)"
 
 
 def test_an_exception_that_leaves_the_block_is_told_once_how_to_repeat_the_run() -> None:
     with pytest.raises(AssertionError) as caught, Simulation(seed=4) as sim:
         sim.run_for(2)
         raise AssertionError("of the test's own")
-    assert notes_of(caught.value) == ["simulation with seed=4 at 2.000000 s"]
+    assert notes_of(caught.value) == ["at 2.000000 s of virtual time", "again: Simulation(seed=4, profile=CALM)"]
     with pytest.raises(DeadlockError) as deadlock, Simulation(seed=4) as sim:
         sim.run(until=lambda: False)
-    assert len(notes_of(deadlock.value)) == 1
-
-
-def test_the_first_faults_are_named_in_the_note() -> None:
-    sim, server, client = two_hosts(seed=1, profile=CALM.but(short_read=1.0))
-    assert sim.how_to_repeat() == "simulation with seed=1 at 0.000000 s"
-    converse(sim, client, server, [b"x" * 10_000])
-    assert len(sim.struck) > 8
-    said = sim.how_to_repeat()
-    assert "; faults: short_read #1, short_read #2, " in said
-    assert said.endswith(f"short_read #8 and {len(sim.struck) - 8} more")
+    assert len(notes_of(deadlock.value)) == 2
 
 
 def test_after_the_block_everything_is_over_and_nobody_was_told() -> None:
@@ -154,6 +100,114 @@ def test_after_the_block_everything_is_over_and_nobody_was_told() -> None:
         sim.run(until=lambda: near.events and far.events)
         kernel = server.kernel
     assert near.events == far.events == ["made"]
-    assert kernel.ended == "the simulation of host 'server' is over"
+    assert kernel.process.ended == "the simulation of host 'server' is over"
     with pytest.raises(HostDownError, match="is over"):
         near.transport.close()
+
+
+def test_errors_that_were_seen_together_are_named_in_a_note_of_the_first() -> None:
+    sim, server, client = two_hosts()
+    for host, error in ((server, ValueError("a")), (server, KeyError("b")), (client, OSError("c"))):
+        in_callback(host, raising, error)
+    with pytest.raises(ValueError, match="a") as caught:
+        sim.run_for(1)
+    assert "and 1 more: KeyError('b')" in notes_of(caught.value)
+    with pytest.raises(KeyError) as second:
+        sim.run_for(1)
+    assert not any(note.startswith("and ") for note in notes_of(second.value))
+
+
+def test_an_error_that_the_tests_own_failure_hides_is_named_in_a_note() -> None:
+    with pytest.raises(AssertionError) as caught, Simulation() as sim:
+        host = sim.host("a")
+        for number in range(3):
+            in_callback(host, raising, ValueError(number))
+        with pytest.raises(ValueError, match="0"):
+            sim.run()
+        raise AssertionError
+    assert "and 2 more: ValueError(1), ValueError(2)" in notes_of(caught.value)
+
+
+# --- Shortages that the library deals with by itself ----------------------------------------------------------------
+
+
+def test_a_report_of_what_was_dealt_with_is_written_down_and_not_raised() -> None:
+    sim, server, _ = two_hosts(trace=True)
+    context = {"message": "short of something", "exception": OSError("gone"), "handled": True}
+    in_callback(server, server.reactor.call_exception_handler, context)
+    sim.run()
+    assert sim.errors == []
+    assert sim.trace[-1].what == "short of something"
+    assert sim.trace[-1].host == "server"
+
+
+@pytest.mark.parametrize("profile", [CALM, HOSTILE, HOSTILE.but(exhausted=0.2)], ids=["calm", "hostile", "exhausted"])
+def test_a_correct_server_serves_everybody_although_descriptors_run_out(profile: Profile) -> None:
+    sim = Simulation(3, trace=True)
+    server, client = sim.host("server", SERVER, descriptor_limit=8), sim.host("client")
+    listen(server.reactor, Echo, f"{SERVER}:9000", max_connections=100)
+    sim.profile = profile
+    callers = [Caller([b"hello"]) for _ in range(12)]
+
+    def dial(caller: Caller, *_: BaseException) -> None:
+        connect(client.reactor, lambda: caller, f"{SERVER}:9000", on_failure=partial(dial, caller))
+
+    with sim:
+        for caller in callers:
+            dial(caller)
+        sim.run(until=lambda: all(caller.is_over for caller in callers))
+    assert {caller.data for caller in callers} == {b"hello"}
+    assert any("the machine ran out of descriptors" in line.what for line in sim.trace)
+
+
+# --- To have the same run again -------------------------------------------------------------------------------------
+
+
+def wrong(sim: Simulation) -> None:
+    """Fails when a read is short."""
+    near, far = connected(sim, sim.host("client", CLIENT), sim.host("server", SERVER))
+    for number in range(10):
+        near.send(b"hello")
+        sim.run_for(1)
+        assert far.recv(5) == b"hello", f"message {number}"
+
+
+@pytest.mark.parametrize("schedule", [None, [("short_read", 4, 2), ("short_write", 9, 1)]], ids=["seed", "schedule"])
+def test_the_line_in_the_notes_has_the_same_failure_again(schedule: Any) -> None:
+    with pytest.raises(AssertionError) as caught, Simulation(2, profile=SHORT, schedule=schedule) as sim:
+        wrong(sim)
+    error = caught.value
+    assert sim.how_to_repeat() == again(error)
+    assert ("schedule" in again(error)) is (schedule is not None)
+    repeated = simulation_again(error)
+    with pytest.raises(AssertionError) as second, repeated:
+        wrong(repeated)
+    assert str(second.value) == str(error)
+    assert repeated.struck == sim.struck != []
+
+
+def test_the_line_that_hypothesis_leaves_has_the_same_failure_again() -> None:
+    @settings(max_examples=200, database=None, derandomize=True, deadline=None, report_multiple_bugs=False)
+    @given(st.data())
+    def test(data: st.DataObject) -> None:
+        with Simulation(data=data, profile=SHORT) as sim:
+            wrong(sim)
+
+    with pytest.raises(AssertionError) as caught:
+        test()
+    assert schedule_again(caught.value) == [("short_read", 1, 1)]
+    repeated = simulation_again(caught.value)
+    with pytest.raises(AssertionError) as second:
+        wrong(repeated)
+    assert str(second.value) == str(caught.value)
+
+
+def test_after_its_block_a_simulation_is_over() -> None:
+    with Simulation() as sim:
+        sim.host("a")
+        sim.run_for(1)
+    calls: list[Callable[[], object]] = [sim.run, lambda: sim.run_for(1), lambda: sim.host("b")]
+    for call in calls:
+        with pytest.raises(SimulationError, match="this simulation is over"):
+            call()
+    assert list(sim.hosts) == ["a"]

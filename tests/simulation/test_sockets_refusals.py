@@ -50,7 +50,7 @@ def test_other_families_are_refused_by_name(host: Host, family: int) -> None:
 def test_other_types_are_refused_by_name_and_take_no_descriptor(host: Host, kind: int) -> None:
     with pytest.raises(UnmodelledError, match=f"type {kind!r}"):
         host.kernel.socket(socket.AF_INET, kind)
-    assert host.kernel.descriptors.files == {}
+    assert host.kernel.process.files == {}
 
 
 @pytest.mark.parametrize(

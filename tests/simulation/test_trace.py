@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactor.simulation import CALM, HOSTILE, LOSSY_WIFI, Profile, Simulation
+from reactor.simulation.trace import Line
 from tests.simulation.kit import connected, converse, raises, tcp, two_hosts
 from tests.simulation.story import EVERYTHING, tell
 
@@ -46,16 +47,16 @@ def test_a_trace_has_the_system_calls_of_all_hosts_with_their_times_and_answers(
     server.unplug()
     tcp(server).connect_ex(("10.0.0.2", 1))
     server.crash()
-    assert str(sim.trace).splitlines() == sim.trace == [
+    assert str(sim.trace).splitlines() == [
         "0.000000000 server socket() = 1000000",
         "0.000000000 server bind(1000000, 0.0.0.0:9000) = 0",
         "0.000000000 server listen(1000000, 16) = 0",
         "0.000000000 client socket() = 1000000",
         "0.000000000 client connect(1000000, 10.0.0.1:9000) = EINPROGRESS",
-        "0.003000000 server accept(1000000) = 1000001",
+        "0.003000000 server accept(1000000) = 1000001 from 10.0.0.2:32768",
         "0.003000000 server close(1000000) = 0",
-        "0.003000000 client send(1000000, 5) = 5",
-        "1.003000000 server recv(1000001, 3) = 3",
+        "0.003000000 client send(1000000, 5) = 5 b'hello'",
+        "1.003000000 server recv(1000001, 3) = 3 b'hel'",
         "1.003000000 server socket() = 1000000",
         "1.003000000 server getpeername(1000000) = ENOTCONN",
         "1.003000000 server unplugged",
@@ -73,7 +74,7 @@ def test_a_trace_has_what_happens_to_hosts_and_links() -> None:
     sim.link(server, client, loss=0.5, latency=2.0)
     for how in (server.unplug, server.plug, server.restart, server.kill, server.crash, server.restart):
         how()
-    said = [line.split(" ", 1)[1] for line in sim.trace]
+    said = [f"{line.host} {line.what}" for line in sim.trace]
     for word, line in zip(("partition", "heal", "heal", "link"), said, strict=False):
         assert word in line
     assert "latency" in said[3]
@@ -90,10 +91,33 @@ def test_a_fault_stands_before_the_call_that_it_strikes() -> None:
     near.send(b"hello")
     sim.run_for(1)
     far.recv(10)
-    assert [line.split(" ", 1)[1] for line in sim.trace[-2:]] == [
+    assert [str(line).split(" ", 1)[1] for line in sim.trace[-2:]] == [
         "server * short_read 2",
-        "server recv(1000001, 2) = 2",
+        "server recv(1000001, 2) = 2 b'he'",
     ]
+
+
+def test_a_line_shows_the_first_bytes_of_what_was_sent_or_read() -> None:
+    sim, server, client = two_hosts(trace=True)
+    near, far = connected(sim, client, server)
+    near.send(b"0123456789abcdef")
+    near.send(b"0123456789abcdefg")
+    sim.run_for(1)
+    far.recv(100)
+    assert [line.what for line in sim.trace if "send" in line.what or "recv" in line.what] == [
+        "send(1000000, 16) = 16 b'0123456789abcdef'",
+        "send(1000000, 17) = 17 b'0123456789abcdef'…",
+        "recv(1000001, 100) = 33 b'0123456789abcdef'…",
+    ]
+
+
+def test_a_line_is_made_of_its_parts() -> None:
+    sim, server, _ = two_hosts(trace=True)
+    sim.run_for(1.5)
+    server.crash()
+    assert sim.trace == [Line(1.5, "server", "crashed")]
+    assert str(sim.trace[0]) == "1.500000000 server crashed"
+    assert str(Line(0.25, "a", "stall", strike=95)) == "0.250000000 a * stall 95"
 
 
 def test_errors_that_are_reported_stand_in_the_trace() -> None:
@@ -101,7 +125,7 @@ def test_errors_that_are_reported_stand_in_the_trace() -> None:
     server.reactor.call_soon(divmod, 1, 0)
     with pytest.raises(ZeroDivisionError):
         sim.run()
-    assert "ZeroDivisionError" in sim.trace[-1]
+    assert sim.trace[-1][1:3] == ("server", "reported ZeroDivisionError")
 
 
 def test_without_being_asked_for_there_is_no_trace() -> None:
@@ -122,7 +146,7 @@ def test_a_story_in_which_everything_happens_is_the_same_in_any_process_byte_for
 
 def test_the_story_has_everything_in_it() -> None:
     sims = [tell(seed) for seed in range(3)]
-    lines = [line for sim in sims for line in sim.trace]
+    lines = [str(line) for sim in sims for line in sim.trace]
     assert all(LINE.fullmatch(line) for line in lines)
     assert {strike.kind.split()[0] for sim in sims for strike in sim.struck} == {
         "short_read", "short_write", "refused_write", "spurious_readiness", "shuffled_readiness", "stall",

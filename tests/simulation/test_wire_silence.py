@@ -91,8 +91,8 @@ def test_a_handshake_whose_answers_get_lost_leaves_nothing_at_the_server() -> No
     sim.run(until=sock.readiness)
     sim.run_for(200)
     assert pending(sock) == errno.ETIMEDOUT
-    assert server.streams.ends == {}
-    assert [backlog.half_open for backlog in server.streams.listening.values()] == [{}]
+    assert server.machine.streams.ends == {}
+    assert [backlog.half_open for backlog in server.machine.streams.listening.values()] == [{}]
     sim.heal()
     again = connecting(client, SERVER)
     sim.run(until=listener.readiness)
@@ -171,5 +171,19 @@ def test_a_reset_that_is_lost_is_not_sent_again() -> None:
     assert far.readiness() == 2
     far.send(b"still there?")
     sim.run_for(1)
+    with raises(errno.ECONNRESET):
+        far.recv(1)
+
+
+def test_a_reset_does_not_wait_for_the_next_try_of_what_is_lost_already() -> None:
+    sim, server, client = two_hosts()
+    near, far = connected(sim, client, server)
+    sim.partition(client, server)
+    near.send(b"lost")
+    sim.run_for(20)  # by now the tries are many seconds apart
+    sim.heal()
+    reset_on_close(near)
+    near.close()
+    sim.run_for(0.01)
     with raises(errno.ECONNRESET):
         far.recv(1)

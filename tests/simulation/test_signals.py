@@ -1,15 +1,15 @@
 from __future__ import annotations
 
+import errno
 import signal
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from reactor import MisuseError, OptionError, Reactor
+from reactor import OptionError, Reactor
 from reactor.simulation import Host, Simulation
-from reactor.simulation.processes import SimulatedWakeup
-from tests.simulation.kit import READ
+from reactor.simulation.descriptors import OpenFile
+from reactor.simulation.signals import SimulatedWakeup
+from tests.simulation.kit import READ, raises, tcp
 
 SIGINT, SIGTERM, SIGUSR1 = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
 
@@ -40,14 +40,23 @@ def test_the_numbers_of_signals_come_out_of_the_wakeup(host: Host) -> None:
 
 def test_the_other_end_of_a_wakeup_is_never_ready(host: Host) -> None:
     wakeup = host.kernel.wakeup()
-    (writer,) = (file for file in host.kernel.descriptors.files.values() if file is not wakeup)
+    (writer,) = (file for file in host.kernel.process.files.values() if file is not wakeup)
     with host.kernel.selector() as selector:
+        assert isinstance(writer, OpenFile)
         selector.register(writer.fileno(), READ)
         wakeup.wake()
         assert selector.select(0) == []
     writer.close()
     writer.close()
     assert isinstance(wakeup, SimulatedWakeup)
+
+
+def test_a_wakeup_for_which_there_is_but_one_descriptor_takes_none(host: Host) -> None:
+    host.descriptor_limit = 3
+    socks = [tcp(host), tcp(host)]
+    with raises(errno.EMFILE):
+        host.kernel.wakeup()
+    assert host.open_descriptors == [sock.fileno() for sock in socks]
 
 
 # --- Signals --------------------------------------------------------------------------------------------------------
@@ -69,14 +78,14 @@ def test_without_a_handler_a_signal_kills(sim: Simulation, host: Host, signum: i
     host.reactor.remove_signal_handler(SIGTERM)
     kernel = host.kernel
     host.signal(signum)
-    assert kernel.ended == "the program of host 'server' was killed at 0.000000 s"
+    assert kernel.process.ended == "the program of host 'server' was killed at 0.000000 s"
     assert host.up
 
 
 @pytest.mark.parametrize("signum", [signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH])
 def test_some_signals_are_ignored_without_a_handler(host: Host, signum: int) -> None:
     host.signal(signum)
-    assert host.kernel.up
+    assert host.kernel.process.up
 
 
 def test_ctrl_c_ends_a_driven_program_in_order(sim: Simulation, host: Host) -> None:
@@ -84,8 +93,8 @@ def test_ctrl_c_ends_a_driven_program_in_order(sim: Simulation, host: Host) -> N
     host.reactor.call_later(99.0, int)
     sim.run_for(1)
     host.signal(SIGINT)
-    assert kernel.ended == "the program of host 'server' was interrupted at 1.000000 s"
-    assert kernel.descriptors.files == {}
+    assert kernel.process.ended == "the program of host 'server' was interrupted at 1.000000 s"
+    assert kernel.process.files == {}
 
 
 def test_ctrl_c_in_a_callback_lets_the_callback_come_to_its_end(sim: Simulation, host: Host) -> None:
@@ -99,7 +108,7 @@ def test_ctrl_c_in_a_callback_lets_the_callback_come_to_its_end(sim: Simulation,
     host.reactor.call_soon(callback)
     sim.run_for(1)
     assert log == ["went on"]
-    assert not kernel.up
+    assert not kernel.process.up
 
 
 def test_a_handler_for_ctrl_c_takes_it_from_the_program(sim: Simulation, host: Host) -> None:
@@ -108,7 +117,7 @@ def test_a_handler_for_ctrl_c_takes_it_from_the_program(sim: Simulation, host: H
     host.signal(SIGINT)
     sim.run_for(1)
     assert heard == ["INT"]
-    assert host.kernel.up
+    assert host.kernel.process.up
 
 
 def test_ctrl_c_strikes_whoever_runs_a_reactor_by_hand(sim: Simulation, host: Host) -> None:
@@ -265,82 +274,3 @@ def test_what_is_no_signal_or_cannot_be_caught_cannot_be_handled(host: Host, sig
 def test_what_is_no_signal_cannot_be_sent(host: Host, signum: int) -> None:
     with pytest.raises(OptionError, match=f"signal {signum}"):
         host.signal(signum)
-
-
-# --- Threads that wait ----------------------------------------------------------------------------------------------
-
-
-def outcome_of(sim: Simulation, host: Host, function: Callable[..., Any], *args: Any) -> Any:
-    outcomes: list[Any] = []
-    host.reactor.run_in_executor(lambda *outcome: outcomes.append(outcome), function, *args)
-    sim.run(until=lambda: outcomes)
-    return outcomes[0]
-
-
-def test_a_blocking_call_takes_its_time_while_the_loop_goes_on(sim: Simulation, host: Host) -> None:
-    host.blocking_time = 5.0
-    ticks: list[float] = []
-    host.reactor.call_every(1.0, lambda: ticks.append(sim.time()))
-    assert outcome_of(sim, host, divmod, 7, 2) == ((3, 1), None)
-    assert sim.time() == 5.0
-    assert len(ticks) >= 4
-
-
-def test_what_a_blocking_call_raises_is_handed_over(sim: Simulation, host: Host) -> None:
-    result, error = outcome_of(sim, host, divmod, 1, 0)
-    assert result is None
-    assert isinstance(error, ZeroDivisionError)
-
-
-def test_a_pool_has_so_many_threads_and_the_others_wait_for_one(sim: Simulation, host: Host) -> None:
-    host.blocking_time = 1.0
-    ended: list[tuple[float, int]] = []
-    pool = host.kernel.workers("some", 2)
-    for number in range(5):
-        pool.submit(int, (), lambda *_, number=number: ended.append((sim.time(), number)))
-    sim.run_for(10)
-    assert ended == [(1.0, 0), (1.0, 1), (2.0, 2), (2.0, 3), (3.0, 4)]
-
-
-def test_a_closed_pool_begins_nothing_any_more(sim: Simulation, host: Host) -> None:
-    host.blocking_time = 1.0
-    ended: list[int] = []
-    pool = host.kernel.workers("some", 1)
-    for number in range(3):
-        pool.submit(int, (), lambda *_, number=number: ended.append(number))
-    pool.close()
-    pool.submit(int, (), lambda *_: ended.append(99))
-    sim.run_for(10)
-    assert ended == [0]
-
-
-def test_who_touches_the_reactor_from_a_worker_is_refused(sim: Simulation, host: Host) -> None:
-    host.reactor.call_soon(int)
-    sim.run_for(0)
-    _, error = outcome_of(sim, host, host.reactor.call_soon, int)
-    assert isinstance(error, MisuseError)
-    assert "thread" in str(error)
-
-
-def test_signal_handlers_are_for_the_main_thread(sim: Simulation, host: Host) -> None:
-    signals = host.kernel.signals(host.kernel.wakeup())
-    _, error = outcome_of(sim, host, signals.add, SIGUSR1)
-    assert isinstance(error, MisuseError)
-    assert outcome_of(sim, host, signals.guard_interrupt) == (False, None)
-
-
-def test_a_worker_of_a_program_that_has_ended_does_nothing(sim: Simulation, host: Host) -> None:
-    host.blocking_time = 5.0
-    called: list[int] = []
-    host.reactor.run_in_executor(lambda *_: called.append(1), called.append, 0)
-    sim.run_for(1)
-    host.kill()
-    sim.run_for(10)
-    assert called == []
-
-
-def test_an_infinitely_slow_call_never_ends_and_is_nothing_to_wait_for(sim: Simulation, host: Host) -> None:
-    host.blocking_time = float("inf")
-    host.reactor.run_in_executor(lambda *_: None, int)
-    sim.run_for(100_000)
-    assert host.reactor.describe()["jobs"] == 1
