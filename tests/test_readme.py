@@ -103,7 +103,7 @@ def test_the_simulated_test_fails_as_the_guide_says_and_again_from_its_last_line
 # Without the phase `explain`, which traces every line and takes longer than all the rest.
 SETTINGS = """
 from hypothesis import Phase, settings
-settings.register_profile("quick", deadline=None, phases=[Phase.generate, Phase.shrink])
+settings.register_profile("quick", derandomize=True, deadline=None, phases=[Phase.generate, Phase.shrink])
 settings.load_profile("quick")
 """
 

@@ -304,7 +304,6 @@ class Extent:
             # The last byte may be the first half of the delimiter.
             self._searched = max(self._searched, reached - len(delimiter) + 1)
             if reached == buffer.size:
-                self._needed = reached + 1
                 return None
 
     def _check_count(self, count: int) -> int:

@@ -120,8 +120,9 @@ class DrawnChoices(Choices):
     def _distance(self, kind: str, weight: float, seen: int) -> int:
         if weight <= 0:
             return _NEVER
-        # Evenly up to twice the mean distance. Zero, the simplest value, means that there are no more of this kind.
-        return int(self._draw(self._integers(_NEVER, ceil(2 / weight)), label=f"{kind}, next in"))
+        # Evenly up to the mean distance: twice as often as with a seed, because there are few examples. Zero, the
+        # simplest value, means that there are no more of this kind.
+        return int(self._draw(self._integers(_NEVER, ceil(1 / weight)), label=f"{kind}, next in"))
 
     def _value(self, kind: str, opportunity: int, low: int, high: int) -> int:
         if high <= low:

@@ -361,6 +361,7 @@ class End:
         if self.state is not State.TIME_WAIT:
             self.state = State.CLOSED
             self.peer = None
+        self.keep_alive(False)
         self._streams.forget(self)
 
     def _notify(self) -> None:

@@ -124,7 +124,7 @@ class Simulation:
 
         An infinite `delay` never answers. Raises `OptionError` for a host's name, which stands for the host.
         """
-        if name.lower() in map(str.lower, self.hosts):
+        if name.lower() in ("localhost", *map(str.lower, self.hosts)):
             raise OptionError(f"{name!r} is the name of a host")
         self.world.names.add(name, [_numeric(address) for address in addresses], _seconds("delay", delay, finite=False))
 

@@ -113,7 +113,7 @@ def test_a_frame_beyond_a_limit_cannot_be_encoded() -> None:
     for frame in impossible:
         for nested in (frame, [frame]):
             with pytest.raises(EncodeError):
-                codec.encode(nested)
+                RespCodec().encode(nested)
 
 
 def test_an_array_too_long_to_be_encoded_is_not_copied_first() -> None:
@@ -132,6 +132,22 @@ def test_an_array_too_long_to_be_encoded_is_not_copied_first() -> None:
 def test_a_limit_that_cannot_be_is_an_option_error_that_names_it(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         RespCodec(**options)
+
+
+def test_arrays_of_strings_have_no_more_elements_than_they_may() -> None:
+    for array in (b"*3\r\n" + b"$1\r\na\r\n" * 3, b"*2\r\n*1\r\n$0\r\n\r\n$0\r\n\r\n"):
+        with pytest.raises(FrameTooLongError, match="max_elements, 2"):
+            RespCodec(max_elements=2).decode_all(array)
+
+
+@pytest.mark.parametrize("kind", [b"$", b"*", b":"])
+def test_a_number_that_does_not_end_is_not_waited_for(kind: bytes) -> None:
+    decoder = RespCodec().decoder()
+    decoder.feed(kind + b"1" * 21)
+    assert decoder.decode() == []
+    decoder.feed(b"1")
+    with pytest.raises(FramingError, match="has no end"):
+        decoder.decode()
 
 
 def test_a_string_that_is_cut_short_is_incomplete() -> None:

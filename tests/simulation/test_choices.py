@@ -133,9 +133,9 @@ def test_drawn_choices_draw_the_distance_to_each_strike_and_how_hard_it_is() -> 
     choices = DrawnChoices(data, 0)
     assert [choices.strike("short_read", 0.25, 1, 9) for _ in range(8)] == [None, None, 5, None, 1, None, None, None]
     assert data.drawn_from == [
-        ("short_read, next in", "integers(min_value=0, max_value=8)"),
+        ("short_read, next in", "integers(min_value=0, max_value=4)"),
         ("short_read", "integers(min_value=1, max_value=9)"),
-    ] * 2 + [("short_read, next in", "integers(min_value=0, max_value=8)")]
+    ] * 2 + [("short_read, next in", "integers(min_value=0, max_value=4)")]
 
 
 def test_drawn_choices_ask_for_nothing_that_cannot_be_otherwise() -> None:

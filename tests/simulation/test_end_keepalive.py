@@ -75,3 +75,16 @@ def test_a_connection_that_is_over_asks_nobody() -> None:
     with pytest.raises(DeadlockError):
         sim.run(until=lambda: False)
     assert sim.time() <= 7_201
+
+
+def test_who_waits_for_an_acknowledgement_anyway_asks_nothing_beside_that() -> None:
+    sim, server, client = two_hosts()
+    near, _ = connected(sim, client, server)
+    keep_alive(near, 1)
+    server.crash()
+    sim.run_for(7_000)
+    near.send(b"anybody there?")
+    sim.run(until=lambda: near.readiness() & READ, within=2_000)
+    with raises(errno.ETIMEDOUT):
+        near.recv(1)
+    assert 7_900 < sim.time() < 8_000  # fifteen tries after it was sent
