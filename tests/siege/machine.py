@@ -9,7 +9,7 @@ The oracle looks through the records for answers that never came.
 from __future__ import annotations
 
 import errno
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from reactor import (
     ConnectTimeoutError,
     DrainTimeoutError,
     Job,
+    NameResolutionError,
     Reactor,
     Server,
     WrongThreadError,
@@ -29,7 +30,7 @@ from reactor import (
     listen,
 )
 from reactor.loop.interfaces import Agenda
-from tests.siege.peers import EARLY, End, Framed, Memory, PlannedError, Raw
+from tests.siege.peers import EARLY, End, Framed, Memory, PlannedError, Raw, Slow
 
 if TYPE_CHECKING:
     from reactor.simulation import Host
@@ -46,7 +47,7 @@ EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Request:
     """A callback that was asked for: a timer, a `call_soon`, a job."""
 
-    __slots__ = ("due", "handle", "kind", "machine", "number", "reactor", "state", "tick")
+    __slots__ = ("asked", "due", "handle", "kind", "machine", "number", "reactor", "state", "tick")
 
     def __init__(self, machine: Machine, kind: str, due: float) -> None:
         machine.requests += 1
@@ -56,6 +57,7 @@ class Request:
         self.number = machine.requests
         self.due = due
         self.tick = machine.ticks if machine.in_step == kind == "soon" else -1
+        self.asked = machine.ticks  # the tick in which, or behind which
         self.state = "waiting"  # waiting, done, cancelled
         self.handle: Any = None
         machine.waiting[self.number] = self
@@ -94,7 +96,7 @@ class Request:
 class Service:
     """A server, and when it was told to drain."""
 
-    __slots__ = ("address", "drain_at", "drained", "machine", "options", "server")
+    __slots__ = ("address", "drain_at", "drained", "lost", "machine", "options", "server")
 
     def __init__(self, machine: Machine, server: Server, address: str, options: ConnectionOptions) -> None:
         self.machine = machine
@@ -103,14 +105,24 @@ class Service:
         self.options = options
         self.drain_at: float | None = None
         self.drained = 0
+        self.lost: Counter[str] = Counter()  # how its connections ended, as their protocols were told
 
     def target(self, machine: Machine) -> str:
         """Where `machine` reaches it."""
         random, (host, _, port) = self.machine.world.random, self.address.rpartition(":")
-        if host == "":
+        if host == "127.0.0.1" and machine is self.machine:
+            host = random.choice((host, "localhost"))
+        elif host.strip("[]") in self.machine.addresses:
+            host = random.choice((host, self.machine.name))
+        elif host == "":
             v4, v6 = self.machine.addresses
             host = random.choice(("localhost", "") if machine is self.machine else (v4, f"[{v6}]", self.machine.name))
         return f"{host}:{port}"
+
+    def is_offered_to(self, machine: Machine) -> bool:
+        """Whether somebody listens there, as seen from `machine`."""
+        listens = self.server.state.value in ("listening", "not accepting") and self in self.machine.services
+        return listens and (machine is self.machine or not self.address.startswith("127."))
 
     def on_drained(self, account: Any) -> None:
         """The last connection is gone."""
@@ -124,12 +136,13 @@ class Service:
 class Attempt:
     """A request for a connection."""
 
-    __slots__ = ("connector", "machine", "options", "reactor", "since", "state", "target")
+    __slots__ = ("connector", "machine", "options", "reactor", "service", "since", "state", "target")
 
-    def __init__(self, machine: Machine, target: str, options: ConnectionOptions) -> None:
+    def __init__(self, machine: Machine, target: str, options: ConnectionOptions, service: Service | None) -> None:
         self.machine = machine
         self.target = target
         self.options = options
+        self.service = service if service is not None and service.is_offered_to(machine) else None
         self.reactor = machine.reactor
         self.since = machine.now()
         self.state = "pending"
@@ -159,6 +172,14 @@ class Attempt:
             assert self.options.connect_timeout is not None
             waited = self.machine.now() - self.since
             world.must(waited >= self.options.connect_timeout - EARLY, f"connect_timeout after {waited} s: {error}")
+        elif not isinstance(error, NameResolutionError) and not isinstance(error.__cause__, PlannedError):
+            host = self.target.rpartition(":")[0]
+            names = {"", "localhost", *(machine.name for machine in world.machines)}  # each has two addresses
+            tried = len(error.attempts)
+            world.must(tried == (2 if host in names else 1), f"only {tried} addresses of {self.target} were tried")
+            refused = [cause.errno for _, cause in error.attempts].count(errno.ECONNREFUSED) == tried
+            offered = self.service is not None and self.service.is_offered_to(self.machine)
+            world.must(not (refused and offered), f"{self.target} refuses, although somebody listens there")
         world.users.provoke_machine(self.machine)
 
 
@@ -184,6 +205,7 @@ class Machine:
         self.reactor.instruments = self
         self.reactor.add_signal_handler(SIGNAL, self._signalled)
         self.signals: list[Request] = []
+        self.signals_sent = self.signal_calls = 0
         self.budgets: list[Budget] = []
         self.services: list[Service] = []
         self.attempts: list[Attempt] = []
@@ -195,6 +217,8 @@ class Machine:
         self.opened_at_boot = set(self.host.kernel.process.files)
         self.last_timer = (-1, 0.0, 0)  # tick, time, number of the timer called last
         self.last_soon = 0
+        self.exhausted: dict[Any, tuple[Any, float]] = {}  # acceptors that wait: by which timer, and since when
+        self.freed: list[tuple[Any, Any]] = []  # those that must not wait any more: acceptor and timer
         self.fruitless = 0  # ticks in a row in which nothing changed
         self.fingerprint: object = None
 
@@ -239,9 +263,9 @@ class Machine:
         self.services.append(service)
         return service
 
-    def connect(self, target: str, options: ConnectionOptions) -> Attempt:
+    def connect(self, target: str, options: ConnectionOptions, service: Service | None = None) -> Attempt:
         """Connect to a service, or to where there may be one."""
-        attempt = Attempt(self, target, options)
+        attempt = Attempt(self, target, options, service)
 
         def factory() -> Any:
             try:
@@ -267,7 +291,7 @@ class Machine:
         """A protocol to which `end` can be handed over."""
         if kind == "framed":
             assert end.link is not None
-            framed = Framed(end, end.link.codec)
+            framed = self.world.random.choice((Framed, Slow))(end, end.link.codec)
             framed.transport = end.transport
             return framed
         return Raw(end) if kind == "raw" else Memory(end)
@@ -283,15 +307,20 @@ class Machine:
 
     def signal(self, answered: Callable[..., Any]) -> Any:
         """Send it a signal: the handler is to be called soon."""
+        self.signals_sent += 1
         self.host.signal(SIGNAL)
 
     def _signalled(self) -> None:
+        self.signal_calls += 1
+        self.world.must(self.signal_calls <= self.signals_sent, "a signal was told twice")
         if self.signals:
             request = self.signals.pop(0)
             try:
                 request.answered()
             finally:  # several signals may be one call, and one of their users may raise
-                self._signalled()
+                self.signal_calls -= 1 if self.signals else 0
+                if self.signals:
+                    self._signalled()
 
     def in_executor(self, kind: str, answered: Callable[..., Any]) -> Job:
         """A job in a thread; `kind` says what it does there."""
@@ -321,6 +350,9 @@ class Machine:
             self.world.must(self.last_timer < key, f"timers out of order: {self.last_timer}, then {key}")
             self.last_timer = key
         elif request.kind == "soon":
+            for other in self.waiting.values():  # what was due when this tick began comes first
+                late = other.kind == "timer" and other.due <= self.reactor.now and other.asked < self.ticks
+                self.world.must(not late, f"soon {request.number} came before timer {other.number}, which is due")
             self.world.must(self.last_soon < request.number, f"call_soon out of order: {request.number}")
             self.last_soon = request.number
 
@@ -347,6 +379,8 @@ class Machine:
         """A state machine took a step."""
         self.calls += 1
         self.world.tell(f"  {self.name} {source}: {before} -{event}-> {after}")
+        if isinstance(source, Connection) and after == "closed":
+            self.world.oracle.descriptor_comes_free(self)
 
     def deadline(self, source: Any, error: BaseException) -> None:
         """A deadline passed: from now on bytes may be lost."""

@@ -14,7 +14,7 @@ from tests.siege.peers import End, Framed, PlannedError
 if TYPE_CHECKING:
     from tests.siege.users import Users
 
-__all__ = ["TO_ENDS"]
+__all__ = ["GENTLY", "TO_ENDS"]
 
 SIZES = (0, 1, 50, 50, 1000, 1000, 5000, 20_000, 70_000, 300_000)
 MOST_WRITTEN = 3_000_000  # bytes in one siege
@@ -77,11 +77,23 @@ def write_eof(users: Users, end: End) -> None:
     transport.write_eof()
 
 
+def goodbye(users: Users, end: End) -> None:
+    """Say all that there is to say, and end: the most common way to close."""
+    for _ in range(users.random.choice((1, 1, 2, 3))):
+        if end.transport is not None:
+            write(users, end)
+    if end.transport is not None:
+        users.random.choice((close, write_eof))(users, end)
+
+
 def close(users: Users, end: End) -> None:
     transport = transport_of(end)
     end.asked.add("close")
-    transport.close(reason(users, end))
+    why, first = reason(users, end), not transport.is_closing()
+    transport.close(why)
     end.must(transport.is_closing(), "close(), and it is not closing")
+    if first and transport._reason is why is not None:  # type: ignore[attr-defined]
+        end.certain = why  # else what it had to send first was too much for a limit
 
 
 def abort(users: Users, end: End) -> None:
@@ -172,6 +184,12 @@ def look(users: Users, end: End) -> None:
 
 TO_ENDS: dict[Callable[[Users, End], None], int] = {
     write: 30, write_lines: 4, write_frames: 6, write_eof: 2, close: 2, abort: 1, pause: 6, resume: 10, switch: 8,
-    give_back: 4, limits: 3, read_limit: 3, look: 1,
+    give_back: 4, limits: 3, read_limit: 3, look: 1, goodbye: 2,
 }  # fmt: skip
 """What is done, and how often in proportion."""
+
+GENTLY: dict[Callable[[Users, End], None], int] = {
+    write: 20, write_frames: 3, write_eof: 2, goodbye: 4, pause: 6, resume: 8, switch: 3, give_back: 2, limits: 2,
+    read_limit: 1,
+}  # fmt: skip
+"""The same for a siege in which no byte may be lost."""

@@ -24,6 +24,14 @@ MOST_RAWS = 8
 def draw_options(users: Users, machine: Machine) -> ConnectionOptions:
     """Bounds and deadlines: small ones, that are reached."""
     choice = users.random.choice
+    if users.world.gentle:
+        high = choice((0, 500, 65_536))
+        return ConnectionOptions(
+            high_water=high,
+            low_water=choice((0, high // 4)),
+            read_size=choice((700, 5000, 262_144)),
+            drain_timeout=None,
+        )
     high = choice((0, 500, 5000, 65_536, 65_536))
     budget = None
     if users.random.random() < 0.3:
@@ -51,12 +59,14 @@ def connect_somewhere(users: Users, machine: Machine) -> None:
     if len(machine.ends) + len(machine.attempts) >= MOST_ENDS:
         return
     services = [service for other in users.world.machines for service in other.services]
+    service = None
     if services and users.random.random() < 0.9:
-        target = users.random.choice(services).target(machine)
+        service = users.random.choice(services)
+        target = service.target(machine)
     else:
         target = users.random.choice(NOWHERE)
     users.world.tell(f"  to {target}")
-    attempt = machine.connect(target, draw_options(users, machine))
+    attempt = machine.connect(target, draw_options(users, machine), service)
     if users.random.random() < 0.05 and attempt.connector is not None:
         attempt.cancel()
 

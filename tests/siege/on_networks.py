@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.siege.users import Users
     from tests.siege.world import World
 
-__all__ = ["TO_NETWORKS"]
+__all__ = ["NARROWING", "TO_NETWORKS", "narrow"]
 
 
 def standing(users: Users, world: World) -> Machine | None:
@@ -83,6 +83,14 @@ def change_buffers(users: Users, world: World) -> None:
     host.receive_buffer = users.random.choice((2304, 16_384, 100_000))
 
 
+def narrow(users: Users, world: World) -> None:
+    """Little room everywhere, so that output has to wait."""
+    for machine in world.machines:
+        machine.host.send_buffer = users.random.choice((4608, 16_384))
+        machine.host.receive_buffer = users.random.choice((2304, 4608, 16_384))
+        machine.host.pace = users.random.choice((0.0, 0.003, 0.02))
+
+
 def change_blocking_time(users: Users, world: World) -> None:
     users.random.choice(world.machines).host.blocking_time = users.random.choice((0.0, 0.01, 2.0))
 
@@ -97,3 +105,6 @@ TO_NETWORKS: dict[Callable[[Users, World], None], int] = {
     change_link: 4, change_buffers: 4, change_blocking_time: 2, run_out_of_descriptors: 2,
 }  # fmt: skip
 """What is done, and how often in proportion."""
+
+NARROWING: dict[Callable[[Users, World], None], int] = {narrow: 1, slow_down: 1, change_blocking_time: 1}
+"""The same for a siege in which no byte may be lost."""

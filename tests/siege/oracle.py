@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from reactor import Connection, LimitError
-from reactor.network.acceptor import Accepting
+from reactor.network.acceptor import Accepting, Acceptor
 from reactor.network.connector import Connecting
 from reactor.network.receiver import Intake, Receiver
 from reactor.network.sender import Flow, Sender
 from reactor.network.server import ServerState
-from reactor.network.states import DELIVERING, DISCARDING, State
+from reactor.network.states import State
 from reactor.network.sweep import Sweep
 from tests.siege.peers import End, Framed, Link
 
@@ -29,6 +29,10 @@ __all__ = ["Oracle"]
 LATE = 1.0  # seconds within which everything is done that is due, on a slow machine too
 PATIENCE = {"soon": LATE, "signal": LATE, "timer": LATE, "job": 120.0}
 FRUITLESS = 300  # ticks in a row that change nothing, while no time passes
+# Spelled out, not imported: a mistake in the engine's own sets must not be the oracle's as well.
+DELIVERING = (State.OPEN, State.ENDING, State.ENDED)
+DISCARDING = (State.FLUSHING, State.DRAINING)
+RETRY = 1.0  # seconds after which an acceptor without descriptors tries again, whatever happens
 OF_EVENTS = ("_readable", "_readable_into", "_discard", "flush")
 LEAVING = (State.ENDING, State.FLUSHING, State.FINISHING)  # once all that waits has left
 REFUSED = (Flow.BLOCKED, Flow.CONGESTED)
@@ -97,6 +101,11 @@ class Oracle:
         elif unsent and not end.unsent:
             end.progress = now
         end.left, end.unsent = max(left, end.left), unsent
+        chunk, copy = end.chunk
+        end.must(chunk == copy, "a chunk was changed after it was given")
+        if end.kept and transport.is_closing() and transport._reason is None and not end.asked:
+            aborted = any("aborted" in taint for taint in end.link.taints)
+            end.must(aborted, "the peer has ended, and this end may not go on, as it wished to")
         held = decoded(transport)
         if held > end.held:
             end.last_input = now  # a part of a frame, of which nobody was told
@@ -145,12 +154,29 @@ class Oracle:
                 self.violated(f"{server} has lost count: {server.accepted}, {ended}, {count}")
             if count > server.max_connections:
                 self.violated(f"{server} has {count} connections, at most {server.max_connections} are allowed")
+            if server.ended != service.lost:
+                self.violated(f"{server} counts {server.ended}, and its protocols were told {service.lost}")
             wants = server.state is ServerState.LISTENING and count < server.max_connections
             for acceptor in server._acceptors:
+                self._exhaustion(machine, acceptor)
                 if wants != (acceptor.state in (Accepting.WATCHING, Accepting.EXHAUSTED)):
                     self.violated(f"{server} with {count} connections: {acceptor.state}")
             if server.state is ServerState.ENDED and (service.drain_at is None or service.drained):
                 machine.services.remove(service)
+
+    def _exhaustion(self, machine: Machine, acceptor: Acceptor) -> None:
+        """Without descriptors an acceptor waits: for a second, or until one comes free."""
+        timer, now = acceptor._retry, machine.now()
+        if acceptor.state is not Accepting.EXHAUSTED:
+            machine.exhausted.pop(acceptor, None)
+        elif machine.exhausted.get(acceptor, (None, 0.0))[0] is not timer:
+            machine.exhausted[acceptor] = (timer, now)
+        self.must((acceptor, timer) not in machine.freed or timer is None, f"{acceptor.address} did not try again")
+
+    def descriptor_comes_free(self, machine: Machine) -> None:
+        """A connection gives up its descriptor: who waits for one tries again."""
+        acceptors = [acceptor for service in machine.services for acceptor in service.server._acceptors]
+        machine.freed = [(each, each._retry) for each in acceptors if each.state is Accepting.EXHAUSTED]
 
     # --- The reactor's own books --------------------------------------------------------------------------------------
 
@@ -247,6 +273,9 @@ class Oracle:
         for service in machine.services:
             late = now - (service.drain_at or now)
             self.must(late <= 2 * LATE or service.drained, f"{service.server} is not drained, {late} s late")
+        for acceptor, (_, since) in machine.exhausted.items():
+            waits = acceptor.state is Accepting.EXHAUSTED
+            self.must(not waits or now - since <= RETRY + LATE, f"{acceptor.address} waits since {since}")
         for end in machine.ends:
             self._deadlines(end, now)
 

@@ -17,6 +17,7 @@ from reactor import (
     BudgetExceededError,
     BufferedProtocol,
     Codec,
+    Connection,
     ConnectionOptions,
     DeadlineError,
     FramedProtocol,
@@ -35,7 +36,7 @@ from tests.siege.streams import LONGEST_FRAME, Stream
 if TYPE_CHECKING:
     from tests.siege.machine import Machine, Service
 
-__all__ = ["End", "Framed", "Link", "Memory", "PlannedError", "Raw"]
+__all__ = ["End", "Framed", "Link", "Memory", "PlannedError", "Raw", "Slow"]
 
 EARLY = 1e-6  # seconds that rounding may make a deadline early
 
@@ -95,12 +96,14 @@ class End:
         self.certain: BaseException | None = None  # that which connection_lost must get
         self.service: Service | None = None
         self.extra = 0  # bytes that it has given back beside those that had just come
-        self.saw_eof = False
+        self.saw_eof = self.kept = False  # the peer has ended, and this end was told that it may go on
         self.lost_with: BaseException | None = None
         self.last_input = self.last_output = self.not_waiting = machine.now()
         self.progress = self.closing_since = machine.now()
         self.unsent = self.left = self.held = 0
         self.waiting, self.closing = True, False
+        self.chunk: tuple[Any, bytes] = (b"", b"")  # what it was given last, and a copy of that
+        self.frames_at, self.frames = (-1, 0), 0  # in which tick, by which protocol, how many
 
     @property
     def name(self) -> str:
@@ -151,9 +154,19 @@ class End:
         """connection_made."""
         if self._called("connection_made", protocol, "new"):
             self.stage, self.transport = "open", transport
+            if self.role == "client":
+                self._is_connected()
             self.last_input = self.last_output = self.not_waiting = self.machine.now()
             self.world.pair_up(self)
             self.world.users.provoke(self, "made")
+
+    def _is_connected(self) -> None:
+        """An attempt that was refused is no connection. (One from a backlog may have been reset there.)"""
+        assert isinstance(self.transport, Connection)
+        try:
+            self.transport.socket.getpeername()
+        except OSError as exc:
+            self.must(False, f"connection_made, and it is not connected: {exc}")
 
     def came(self, protocol: Any, data: bytes) -> None:
         """data_received, and its like."""
@@ -166,6 +179,8 @@ class End:
         self.must(not self.transport.is_closing(), "input was delivered while closing")
         if not self.given_back:
             self.must(0 < len(data) <= self.options.read_size, f"one read brought {len(data)} bytes")
+        self.must(type(data) is bytes, f"input came as {type(data)}")
+        self.chunk = (data, bytes(data))
         if self.take(data):
             self.incoming.received += len(data)
             self.world.users.digest(self, data, protocol)
@@ -177,6 +192,9 @@ class End:
         assert self.link is not None
         self.last_input = self.machine.now()
         self.must(not self.paused, "a frame was delivered while reading is paused")
+        at = (self.machine.ticks, id(protocol))
+        self.frames_at, self.frames = at, 1 if at != self.frames_at else self.frames + 1
+        self.must(self.frames <= protocol.frames_per_tick, f"{self.frames} frames in one tick")
         self.must(self.transport.recipient is protocol, "a frame went to who is not the recipient")
         data = self.link.codec.encode(frame)
         if self.take(data):
@@ -214,6 +232,8 @@ class End:
         self.must(self.transport.is_closing(), "connection_lost, and the transport is not closing")
         self.transport, self.stage = None, "over"
         self.lost_with = exc
+        if self.service is not None:
+            self.service.lost["clean" if exc is None else type(exc).__name__] += 1
         self._judge(exc)
         if isinstance(exc, ReactorError):
             self.taint(f"ended with {type(exc).__name__}")
@@ -250,6 +270,9 @@ class End:
         """resume_writing."""
         if self._called("resume_writing", protocol, "open", "ended"):
             self.must(self.congested, "resume_writing without a pause")
+            assert self.transport is not None
+            size, (low, _) = self.transport.get_write_buffer_size(), self.transport.get_write_buffer_limits()
+            self.must(size <= low, f"resume_writing with {size} bytes waiting, the low mark is {low}")
             self.congested = False
             self.world.users.provoke(self, "resume")
 
@@ -264,6 +287,7 @@ class _Told:
 
     def eof_received(self) -> bool | None:
         self.end.eof(self)
+        self.end.kept = self.end.keeps_open
         return self.end.keeps_open
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -331,3 +355,9 @@ class Framed(FramedProtocol[bytes]):
 
     def resume_writing(self) -> None:
         self.end.resume(self)
+
+
+class Slow(Framed):
+    """The same, and only a few in each tick."""
+
+    frames_per_tick = 3

@@ -2,7 +2,8 @@
 
 Everything they decide comes from one `random.Random`, so a seed repeats a siege. Each siege draws first how often it
 does what, and some things not at all: a siege that closes everything at once never fills a buffer, and one without
-crashes gets into corners where a crash would have ended the story.
+crashes gets into corners where a crash would have ended the story. A *gentle* siege destroys nothing: its connections
+are narrow and slow, and live to be closed with much still to be sent. Only there every byte must arrive.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactor.loop import Phase
 from tests.siege.machine import Attempt, Machine, Service
-from tests.siege.on_ends import TO_ENDS, resume, write
+from tests.siege.on_ends import GENTLY, TO_ENDS, goodbye, resume, write
 from tests.siege.on_machines import TO_MACHINES, connect_somewhere
-from tests.siege.on_networks import TO_NETWORKS
+from tests.siege.on_networks import NARROWING, TO_NETWORKS
 from tests.siege.peers import End, Framed, PlannedError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Users"]
 
+ANSWERS = {"eof": 0.5, "input": 0.03}  # how often a request is answered, and that was all
 DEEPEST = 3  # actions in callbacks of actions in callbacks
 
 Action = TypeVar("Action", bound=Callable[..., None])
@@ -35,13 +37,15 @@ class Users:
         """Draw what this siege is like."""
         self.world = world
         self.random = world.random
-        self.to_ends = weigh(TO_ENDS, self.random, write, resume)
+        self.to_ends = weigh(GENTLY if world.gentle else TO_ENDS, self.random, write, resume)
         self.to_machines = weigh(TO_MACHINES, self.random, connect_somewhere)
-        self.to_networks = weigh(TO_NETWORKS, self.random)
+        self.to_networks = weigh(NARROWING if world.gentle else TO_NETWORKS, self.random)
         self.mischief = self.random.choice((0.0, 0.02, 0.1, 0.3))  # the probability of an action in each callback
         self.disturbance = self.random.choice((0.0, 0.0, 0.03, 0.15))  # that of an action on the network in each step
         self.bugs = self.random.choice((0.0, 0.0, 0.02, 0.1))  # that of an exception in each callback that acts
         self.interrupts = self.random.choice((0.0, 0.0, 0.1, 0.4))  # that of Ctrl-C in a reactor run by hand
+        if world.gentle:
+            self.bugs = self.interrupts = 0.0
         self.resting = False
         self.written = 0
         self.depth = 0
@@ -99,12 +103,16 @@ class Users:
     def provoke(self, end: End, where: str) -> None:
         """In a callback of a protocol: sometimes do something, sometimes fail."""
         self._interrupt(end.machine)
+        if self.world.gentle and not self.resting and self.random.random() < ANSWERS.get(where, 0.0):
+            self._do({goodbye: 1.0}, end)
+            return
         if self.depth >= DEEPEST or self.random.random() >= self.mischief:
             return
         calling, self.world.calling = self.world.calling, 0
         try:
             if where != "lost" and self.random.random() < 0.7:
-                self.on_end(end)
+                for _ in range(self.random.choice((1, 1, 2, 3, 5))):
+                    self.on_end(end)
             else:
                 self.on_machine(end.machine)
         finally:

@@ -9,7 +9,8 @@ from random import Random
 
 from reactor.simulation import CALM, HOSTILE, LOSSY_WIFI, Profile, Simulation
 from tests.siege.machine import Machine
-from tests.siege.on_machines import listen_somewhere
+from tests.siege.on_machines import connect_somewhere, listen_somewhere
+from tests.siege.on_networks import narrow
 from tests.siege.oracle import Oracle, connections
 from tests.siege.peers import End, Link
 from tests.siege.streams import LINES, PREFIXED
@@ -47,6 +48,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
+        self.gentle = self.random.random() < 0.3  # no byte may be lost: see `users`
         self.profile = self._draw_profile()
         self.sim = Simulation(seed=seed, profile=self.profile)
         self.story: deque[str] = deque(maxlen=STORY)
@@ -64,11 +66,19 @@ class World:
             addresses = (f"10.0.0.{number}", f"fd00::{number}")
             self.machines.append(Machine(self, self.sim.host(f"h{number}", *addresses), addresses))
         self.users = Users(self)
+        if self.gentle:
+            narrow(self.users, self)
+        elif self.random.random() < 0.2:  # a siege in which descriptors are always about to run out
+            self.users.to_machines[connect_somewhere] *= 4
+            for machine in self.machines:
+                machine.host.descriptor_limit = len(machine.host.kernel.process.files) + self.random.choice((2, 3, 4))
         for machine in self.machines[:2]:
             listen_somewhere(self.users, machine)
 
     def _draw_profile(self) -> Profile:
         profile = self.random.choice((CALM, CALM, LOSSY_WIFI, HOSTILE, HOSTILE))
+        if self.gentle:
+            return profile.but(reset=0.0)
         if self.random.random() < 0.3:
             profile = profile.but(
                 reset=self.random.choice((0.0, 0.003)),
