@@ -12,17 +12,17 @@ value begins with a byte that says of which kind it is, and every head ends with
     $-1\r\n  and  *-1\r\n            nothing                            None
 
 Here two framings meet. Statuses and errors are lines, which have to be searched for their end; strings and arrays
-announce what follows. The announcement is a peer's word, and arrays may lie in arrays: six bytes can announce a billion
-elements, and four bytes a level make a tower that breaks whoever climbs it by recursion. So a frame has three bounds,
-its bytes, its elements and its depth, and each is checked before anything is kept or built on the strength of it.
+announce what follows. The announcement is a peer's word, and arrays may lie in arrays: a dozen bytes can announce a
+billion elements, and four bytes a level make a tower that breaks whoever climbs it by recursion. So a frame has three
+bounds, its bytes, its elements and its depth, and each is checked before anything is built on the strength of it.
 
 A frame can come byte by byte. Taking it apart anew for each byte would be quadratic, and to keep the values that are
 ready would hold all of it twice. So an incomplete frame is only *measured*: `Extent` knows how far it has looked and
 how many elements each open array still lacks, and it is also the one that finds fault. Values are made when the frame
-is complete, by `build`, which can then trust what it reads.
+is complete, by `build` in `resp_values.py`, which can then trust what it reads.
 
-What a server reads is nearly always one shape, an array of short strings, and mostly many in a row. `RespCodec.cut`
-knows this one only, and takes it apart with a few calls for each frame; on meeting anything else it stops.
+What is sent is nearly always of a few shapes, requests an array of short strings, and mostly many in a row.
+`RespCodec.cut` knows these only, and takes them apart with a few calls a frame; on meeting anything else it stops.
 
 *Inline commands* are for people: with `inline`, a line that begins like no value is a list of words, as if typed into a
 shell, quotes included. An empty line is an empty list.

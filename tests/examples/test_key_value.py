@@ -33,9 +33,7 @@ def error(text: str) -> RespError:
 
 NOT_AN_INTEGER = error("ERR value is not an integer or out of range")
 SYNTAX = error("ERR syntax error")
-IN_A_SUBSCRIPTION = (
-    "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
-)
+IN_A_SUBSCRIPTION = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
 CONVERSATION: list[tuple[str, Any]] = [
     ("PING", RespStatus(b"PONG")),
     ("ping hello", b"hello"),
