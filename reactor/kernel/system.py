@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import select
 import selectors
 import socket
@@ -46,7 +45,6 @@ class SystemKernel(Kernel):
     RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger: onoff, seconds
     time = staticmethod(time.monotonic)
     thread_id = staticmethod(threading.get_ident)
-    random = staticmethod(random.random)
 
     def selector(self) -> selectors.BaseSelector:
         """Make a selector."""
@@ -83,6 +81,10 @@ class SystemKernel(Kernel):
     def workers(self, purpose: str, limit: int | None = None) -> Workers:
         """Make a pool of threads."""
         return ThreadWorkers(f"reactor-{purpose}", limit)
+
+    def random(self) -> float:
+        """A number from 0 up to, but not including, 1: from os.urandom, as importing `random` takes a millisecond."""
+        return int.from_bytes(os.urandom(6), "big") / (1 << 48)
 
     def after_fork(self, callback: Callable[[], None]) -> None:
         """Call the bound method `callback` in every child forked from now on, as long as its object lives."""

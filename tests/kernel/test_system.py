@@ -27,6 +27,13 @@ def test_a_socket_never_blocks_and_is_not_inherited() -> None:
         assert (sock.family, sock.type) == (socket.AF_INET, socket.SOCK_STREAM)
 
 
+def test_chance_is_spread_over_the_numbers_below_one() -> None:
+    drawn = [SystemKernel().random() for _ in range(1000)]
+    assert all(0 <= number < 1 for number in drawn)
+    assert len(set(drawn)) == len(drawn)
+    assert {int(number * 4) for number in drawn} == {0, 1, 2, 3}
+
+
 def test_the_value_for_so_linger_makes_close_send_a_reset() -> None:
     kernel = SystemKernel()
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:

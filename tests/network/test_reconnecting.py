@@ -596,8 +596,8 @@ def test_a_backoff_that_cannot_be_is_refused_by_name(wrong: dict[str, float], na
 
 
 def test_a_backoff_may_be_at_its_limits() -> None:
-    Backoff(initial=60, cap=60, factor=1, jitter=1, steady=0)
-    Backoff(factor=float("inf"), jitter=0, steady=float("inf"))
+    assert Backoff(initial=60, cap=60, factor=1, jitter=1, steady=0).next(60) == 60
+    assert Backoff(cap=60, factor=float("inf"), jitter=0, steady=float("inf")).next(0.5) == 60
 
 
 @pytest.mark.parametrize("address", ["nowhere", "::1:80", "unix:/run/app.sock"])
