@@ -19,6 +19,7 @@ from reactor.errors import (
     OptionError,
     WrongThreadError,
 )
+from reactor.network.connector import Connecting
 from tests.network.kit import (
     Network,
     PassingSocket,
@@ -550,3 +551,19 @@ def test_a_socket_that_carries_no_stream_is_refused(net: Network) -> None:
         connect(net.reactor, Recorder, datagrams)
     with pytest.raises(OptionError, match="SOCK_STREAM"):
         listen(net.reactor, Recorder, datagrams)
+
+
+def test_a_factory_that_cancels_its_request_and_raises_is_reported_once(net: Network) -> None:
+    failures: list[ConnectError] = []
+
+    def factory() -> Any:
+        request.cancel()
+        raise ValueError("changed my mind")
+
+    server = net.listen(Recorder)
+    request = connect(net.reactor, factory, server.addresses[0], on_failure=failures.append)
+    net.until(lambda: net.contexts)
+    net.settle()
+    (error,) = net.take_errors()
+    assert isinstance(error, ValueError)
+    assert (failures, request.state) == ([], Connecting.CANCELLED)

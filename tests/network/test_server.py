@@ -726,3 +726,13 @@ def test_a_server_describes_itself_and_its_connections(net: Network) -> None:
     assert [one["state"] for one in seen["connections"]] == ["open"]
     assert [one["address"] for one in seen["acceptors"]] == server.addresses
     assert state_of(near.transport) == "open"
+
+
+def test_a_socket_that_a_closed_reactor_refuses_stays_its_owners() -> None:
+    with Reactor() as reactor:
+        pass
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        with pytest.raises(ClosedError):
+            listen(reactor, Recorder, sock)
+        assert sock.fileno() >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -174,3 +175,31 @@ def test_a_request_ends_although_ctrl_c_went_through_its_factory() -> None:
             reactor, factory, f"127.0.0.1:{server.port}", options=ConnectionOptions(connect_timeout=None)
         )
         run_through_ctrl_c(sim, lambda: connector.state.value in ("cancelled", "failed"))
+
+
+def test_a_heartbeat_that_was_in_time_counts_although_the_tick_is_late() -> None:
+    class Beating(Protocol):
+        transport: Any = None
+        received = b""
+        ended = False
+
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.received += data
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            self.ended = True
+
+    with Simulation() as sim:
+        near, far = sim.host("near", "10.0.0.1"), sim.host("far", "10.0.0.2")
+        beating, peer = Beating(), Beating()
+        server = listen(far.reactor, lambda: peer, "10.0.0.2:0")
+        connect(near.reactor, lambda: beating, server.addresses[0], options=ConnectionOptions(idle_timeout=1.0))
+        sim.run(until=lambda: beating.transport and peer.transport)
+        near.reactor.call_later(0.9, lambda: beating.transport.write(b"alive"))  # before the idle deadline
+        near.pace = 1.1  # but the tick comes after both
+        near.reactor.call_soon(int)
+        sim.run_for(1.5)
+        assert (beating.ended, peer.received) == (False, b"alive")
