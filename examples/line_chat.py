@@ -6,8 +6,7 @@ would stop the chat for all. To keep its lines until it returns would fill the m
 why. `write` itself never waits, so nobody notices anything of the others but what they say.
 
 And anybody may connect. Lines that are too long or not UTF-8 get an answer, and of a line no more is kept than it takes
-to see that it is too long. (`LineCodec` keeps the same bound, but either ends the connection or says nothing; so the
-chat cuts its lines itself.)
+to see that it is too long.
 
     python3 -m examples.line_chat [ADDRESS]         then, elsewhere, and more than once: nc 127.0.0.1 9000
 
@@ -23,7 +22,17 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from reactor import ConnectionOptions, DeadlineError, LimitError, OptionError, Protocol, Reactor, Transport, listen
+from reactor import (
+    ConnectionOptions,
+    DeadlineError,
+    FramedProtocol,
+    LimitError,
+    LineCodec,
+    OptionError,
+    Reactor,
+    Transport,
+    listen,
+)
 
 LONGEST = 400  # bytes of a line
 NAME = re.compile(r"[\w-]{1,20}")
@@ -38,36 +47,29 @@ OPTIONS = ConnectionOptions(
 )
 
 
-class Member(Protocol):
+class Member(FramedProtocol[bytes]):
     """Somebody who is connected; once there is a name, in the chat."""
 
-    transport: Transport
+    codec = LineCodec(LONGEST, oversize="discard")
 
     def __init__(self, chat: Chat) -> None:
         self.chat = chat
         self.name = ""
-        self.unfinished = b""  # the line that has begun
 
     def connection_made(self, transport: Transport) -> None:
-        self.transport = transport
+        super().connection_made(transport)
         self.tell("* welcome; what is your name?")
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
         self.chat.leave(self, exc)
 
-    def data_received(self, data: bytes) -> None:
-        *lines, unfinished = (self.unfinished + data).split(b"\n")
-        self.unfinished = unfinished[: LONGEST + 2]  # a \r may be part of the line's end; more cannot
-        for line in lines:
-            if not self.transport.is_closing():
-                self.line_received(line.removesuffix(b"\r"))
+    def frames_discarded(self, count: int) -> None:
+        self.tell(f"* not sent: that line has more than {LONGEST} bytes")
 
-    def line_received(self, line: bytes) -> None:
-        if len(line) > LONGEST:
-            self.tell(f"* not sent: that line has more than {LONGEST} bytes")
-            return
+    def frame_received(self, frame: bytes) -> None:
         try:
-            text = CONTROL.sub(" ", line.decode()).strip()
+            text = CONTROL.sub(" ", frame.decode()).strip()
         except UnicodeDecodeError:
             self.tell("* not sent: that line is not UTF-8")
             return
@@ -77,7 +79,7 @@ class Member(Protocol):
             case ["/quit"]:
                 self.tell("* goodbye")
                 self.chat.leave(self)  # now, and not when the other program hangs up as well
-                self.transport.close()
+                self.close()
             case _ if not self.name:
                 self.chat.enter(self, text)
             case ["/who"]:
@@ -90,7 +92,11 @@ class Member(Protocol):
                 self.chat.say(f"<{self.name}> {text}")
 
     def tell(self, text: str) -> None:
-        self.transport.write(f"{text}\n".encode())
+        self.write(f"{text}\n".encode())
+
+    def write(self, line: bytes) -> None:
+        if self.transport is not None:  # what is said may be longer, by the name, than what may be sent
+            self.transport.write(line)
 
 
 class Chat:
@@ -108,7 +114,7 @@ class Chat:
         """To everybody. Who is dropped for it leaves `members` later: `connection_lost` is not called from `write`."""
         line = f"{text}\n".encode()
         for member in self.members.values():
-            member.transport.write(line)
+            member.write(line)
 
     def whisper(self, sender: Member, name: str, message: str) -> None:
         recipient = self.members.get(name.casefold())

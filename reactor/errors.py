@@ -142,7 +142,7 @@ class FramingError(ReactorError, ValueError):
 
 
 class FrameTooLongError(FramingError, LimitError):
-    """The peer sent a frame longer than the codec's maximum length."""
+    """The peer sent a frame longer than the codec's maximum length, of more parts, or nested deeper."""
 
 
 class IncompleteFrameError(FramingError, EOFError):

@@ -75,7 +75,7 @@ class AnnouncedCodec(Codec[bytes]):
         check_size("max_length", self.max_length)
 
 
-class AnnouncedDecoder(BufferedDecoder):
+class AnnouncedDecoder(BufferedDecoder[bytes]):
     """The frames of one connection."""
 
     __slots__ = ("_codec", "_needed")
@@ -126,7 +126,7 @@ class AnnouncedDecoder(BufferedDecoder):
         if length > codec.max_length:
             if codec.oversize is Oversize.ERROR:
                 raise FrameTooLongError(f"a frame of {length} bytes is announced, max_length is {codec.max_length}")
-            self._discarding = behind
+            self._begin_discarding(behind)
         elif behind > len(window):
             self._needed = behind
         else:

@@ -1,4 +1,4 @@
-"""What all decoders of `bytes` frames have in common: a buffer, and the batch that was found last.
+"""What all decoders have in common: a buffer, and the batch that was found last.
 
 `decode` is each format's own. Everything else follows from two facts that it leaves behind: which frames it found, and
 how many raw bytes they cover together.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from reactor.buffering import Budget, ReceiveBuffer
 from reactor.errors import EncodeError, IncompleteFrameError, MisuseError
-from reactor.framing.codec import Decoder
+from reactor.framing.codec import Decoder, FrameT
 
 __all__ = ["WINDOW", "BufferedDecoder", "check_frame"]
 
@@ -23,17 +23,20 @@ window that is never more than this; without it, 8 MB of short frames fetched in
 """
 
 
-class BufferedDecoder(Decoder[bytes]):
+class BufferedDecoder(Decoder[FrameT]):
     """A decoder that keeps its bytes in a `ReceiveBuffer`. To be completed by `decode` and `_measure`."""
 
-    __slots__ = ("_batch", "_buffer", "_discarding", "_end")
+    __slots__ = ("_batch", "_buffer", "_discarding", "_end", "discarded")
+
+    discarded: int
 
     def __init__(self, budget: Budget | None = None) -> None:
         self._buffer = ReceiveBuffer(budget=budget)
-        self._batch: Sequence[bytes] = ()  # the frames of the last decode(), until they are consumed
+        self._batch: Sequence[FrameT] = ()  # the frames of the last decode(), until they are consumed
         self._end = 0  # the raw bytes that they cover together
         # How many bytes are still to be thrown away of an oversize frame; -1: those up to its delimiter.
         self._discarding = 0
+        self.discarded = 0
 
     @property
     def buffered(self) -> int:
@@ -68,6 +71,11 @@ class BufferedDecoder(Decoder[bytes]):
         self._batch = ()
         self._end = 0
         self._discarding = 0
+
+    def _begin_discarding(self, length: int) -> None:
+        """The frame that stands first is too long: throw away `length` bytes, or up to its delimiter if that is -1."""
+        self._discarding = length
+        self.discarded += 1
 
     @abstractmethod
     def _measure(self, count: int) -> int:

@@ -47,15 +47,18 @@ FrameT = TypeVar("FrameT")
 class Oversize(enum.Enum):
     """What a decoder does about a frame that is longer than the codec's maximum.
 
-    Every codec with a maximum length offers both, because each of their formats says where the oversize frame ends:
-    at its delimiter, or as many bytes ahead as it has announced. Frames of fixed length cannot be too long.
+    A codec offers both where frames stand for themselves and the format says where an oversize one ends: at its
+    delimiter, or as many bytes ahead as it has announced. Frames of fixed length cannot be too long.
     """
 
     ERROR = "error"
     """`decode` raises `FrameTooLongError`. The decoder stands still at that frame, and so does the connection."""
 
     DISCARD = "discard"
-    """The bytes of the frame are thrown away as they come, none is kept, and decoding goes on behind it."""
+    """The bytes of the frame are thrown away as they come, none is kept, and decoding goes on behind it.
+
+    `Decoder.discarded` counts it, and `FramedProtocol.frames_discarded` is told.
+    """
 
     @classmethod
     def of(cls, value: Oversize | str) -> Oversize:
@@ -119,6 +122,14 @@ class Decoder(ABC, Generic[FrameT]):
     @abstractmethod
     def buffered(self) -> int:
         """The raw bytes held: fed, and neither consumed nor released."""
+
+    @property
+    def discarded(self) -> int:
+        """How many oversize frames were thrown away so far, one that still comes in included.
+
+        It grows in `decode`: what is counted there stood before the frames that this call returns.
+        """
+        return 0
 
     @abstractmethod
     def feed(self, data: bytes) -> None:

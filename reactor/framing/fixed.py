@@ -45,7 +45,7 @@ class FixedLengthCodec(Codec[bytes]):
         return bytes(frame)
 
 
-class FixedLengthDecoder(BufferedDecoder):
+class FixedLengthDecoder(BufferedDecoder[bytes]):
     """The frames of one connection."""
 
     __slots__ = ("_codec",)

@@ -108,7 +108,7 @@ def check_delimiters(delimiters: tuple[bytes, ...]) -> None:
                 raise OptionError(f"{delimiter!r} can never end a line, because {other!r} inside it already has")
 
 
-class LineDecoder(BufferedDecoder):
+class LineDecoder(BufferedDecoder[bytes]):
     """The lines of one connection."""
 
     __slots__ = ("_codec",)
@@ -138,7 +138,7 @@ class LineDecoder(BufferedDecoder):
                 return []
             if codec.oversize is Oversize.ERROR:
                 raise FrameTooLongError(f"a line is longer than max_length, {codec.max_length} bytes")
-            self._discarding = UNTIL_DELIMITER
+            self._begin_discarding(UNTIL_DELIMITER)
 
     def _split(self, window: bytes, limit: int) -> tuple[list[bytes], int]:
         """Return the lines at the head of `window`, up to the first that is too long, and their raw length."""

@@ -104,7 +104,7 @@ class RespCodec(Codec[RespValue]):
         return self.max_length
 
     def decoder(self, budget: Budget | None = None) -> Decoder[RespValue]:
-        return cast("Decoder[RespValue]", RespDecoder(self, budget))
+        return RespDecoder(self, budget)
 
     def encode(self, frame: RespValue) -> bytes:
         if type(frame) is not list:
@@ -160,7 +160,7 @@ class RespCodec(Codec[RespValue]):
         return frames, len(window) - len(CRLF.join(lines[index:])) if frames else 0
 
 
-class RespDecoder(BufferedDecoder):
+class RespDecoder(BufferedDecoder[RespValue]):
     """The values of one connection."""
 
     __slots__ = ("_codec", "_ends", "_extent")
@@ -175,7 +175,7 @@ class RespDecoder(BufferedDecoder):
         super().clear()
         self._extent = None
 
-    def decode(self, limit: int = sys.maxsize) -> list[RespValue]:  # type: ignore[override]
+    def decode(self, limit: int = sys.maxsize) -> list[RespValue]:
         buffer, extent = self._buffer, self._extent
         self._batch = ()
         self._end = 0
@@ -185,7 +185,7 @@ class RespDecoder(BufferedDecoder):
             frames, self._end = self._codec.cut(buffer.peek(WINDOW), limit)
         if not frames:
             frames = self._measure_and_build(extent or Extent(self._codec, buffer, 0), limit)
-        self._batch = frames  # type: ignore[assignment]
+        self._batch = frames
         return frames
 
     def _measure_and_build(self, extent: Extent, limit: int) -> list[RespValue]:

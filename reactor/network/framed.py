@@ -59,6 +59,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
     _decoding: Codec[FrameT] | None = None  # whose decoder `_decoder` is
     _frames: Sequence[FrameT] = ()  # the frames that are being given out,
     _undelivered: Iterator[FrameT] | None = None  # and those of them that are still to come
+    _discarded = 0  # how many of the decoder's discarded frames were told
     _batch = frames_per_tick  # how many frames to decode at once
     _held = 0  # bytes held when the bound of the next read was set
     _most_held = 0  # bytes that may be held, one read included
@@ -73,6 +74,12 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         """
         if self.transport is not None:
             self.transport.close(error)
+
+    def frames_discarded(self, count: int) -> None:
+        """In front of the next frame, `count` were thrown away because they are too long, as the codec says.
+
+        Only where its policy is `Oversize.DISCARD`. The last of them may not have ended yet.
+        """
 
     def send(self, frame: FrameT) -> None:
         """Send a frame; ignored after the connection's end.
@@ -161,6 +168,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         options: ConnectionOptions = self.transport.get_extra_info("options", DEFAULT_OPTIONS)
         self._decoding = self.codec
         self._decoder = self.codec.decoder(options.budget)
+        self._discarded = 0
         self._decoder.feed(rest)
         self._most_held = max(self.codec.max_size, options.read_size)
 
@@ -170,19 +178,22 @@ class FramedProtocol(Protocol, Generic[FrameT]):
             if transport.recipient is not self or room <= 0:
                 transport.unread(b"")  # call data_received again when reading goes on, in the next tick at the earliest
                 break
+            frames: list[FrameT] = []
             try:
                 frames = decoder.decode(min(room, self._batch))
             except FramingError as exc:
-                decoder.clear()
-                self.framing_failed(exc)
-                return
-            if not frames:
+                if decoder.discarded == self._discarded:
+                    decoder.clear()
+                    self.framing_failed(exc)
+                    return
+            if decoder.discarded != self._discarded:
+                self._tell_discarded(decoder, transport)  # and then decode again: it may have stopped us
+            elif not frames:
                 break
-            room -= len(frames)
-            if self._hand_out(frames, decoder, transport):
-                self._batch = min(self._batch * 8, self.frames_per_tick)
             else:
-                self._batch = _FIRST_BATCH
+                room -= len(frames)
+                delivered = self._hand_out(frames, decoder, transport)
+                self._batch = min(self._batch * 8, self.frames_per_tick) if delivered else _FIRST_BATCH
             if self._decoding is not self.codec and self._decoder is not None:
                 self._change_codec()
         held = 0 if decoder is None else decoder.buffered
@@ -206,6 +217,15 @@ class FramedProtocol(Protocol, Generic[FrameT]):
             raise
         finally:
             self._settle_batch(decoder)
+
+    def _tell_discarded(self, decoder: Decoder[FrameT], transport: Transport) -> None:
+        """Tell, once, of the frames that were thrown away in front of the next one."""
+        told, self._discarded = self._discarded, decoder.discarded
+        try:
+            self.frames_discarded(self._discarded - told)
+        except BaseException:
+            transport.unread(b"")  # as in `_hand_out`
+            raise
 
     def _settle_batch(self, decoder: Decoder[FrameT]) -> None:
         """Take the bytes of the frames that were given out from the decoder, and give out no more of this batch."""

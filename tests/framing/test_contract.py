@@ -212,7 +212,9 @@ def test_a_discarded_frame_leaves_no_trace_among_the_others(row: Row, draw: st.D
     stream = row.stream(before) + row.oversize + row.oversize + row.stream(behind)
     with window(draw.draw(windows)):
         pieces = cut(stream, draw.draw(cuts))
-        assert outcome(row.codec.decoder(), pieces, draw.draw(limits)) == (before + behind, None)
+        decoder = row.codec.decoder()
+        assert outcome(decoder, pieces, draw.draw(limits)) == (before + behind, None)
+        assert decoder.discarded == 2
 
 
 @oversize_is_discarded

@@ -17,6 +17,7 @@ from reactor import (
     LengthPrefixedCodec,
     LineCodec,
     MisuseError,
+    NetstringCodec,
     OptionError,
 )
 from reactor.errors import BudgetExceededError
@@ -353,3 +354,73 @@ def test_a_codec_can_be_replaced_before_anything_came_and_after_the_end(net: Net
     net.until(lambda: near.ended)
     near.use_codec(LineCodec())
     assert near.ended == [None]
+
+
+class Forgiving(Lines):
+    """Goes on behind lines that are too long, and writes down where they stood."""
+
+    codec = LineCodec(max_length=4, oversize="discard")
+
+    def frames_discarded(self, count: int) -> None:
+        self.frames.append(b"%d discarded" % count)
+        if self.hook is not None:
+            self.hook(self, self.frames[-1])
+
+
+def test_frames_that_were_thrown_away_are_told_of_where_they_stood(net: Network) -> None:
+    near, peer = net.pair(Forgiving())
+    net.send_all(peer, b"one\ntoo long\nas this\ntwo\n\nstill too lo")
+    net.until(lambda: len(near.frames) == 5)
+    net.send_all(peer, b"ng\nend\n")
+    net.until(lambda: len(near.frames) == 6)
+    assert near.frames == [b"one", b"2 discarded", b"two", b"", b"1 discarded", b"end"]
+    assert near.transport is not None
+
+
+def test_what_stands_behind_a_discarded_frame_waits_for_a_handler_that_paused_there(net: Network) -> None:
+    near, peer = net.pair(Forgiving(lambda me, line: me.transport.pause_reading() if b"discarded" in line else None))
+    net.send_all(peer, b"too long\none\n")
+    net.until(lambda: near.frames)
+    net.settle()
+    assert near.frames == [b"1 discarded"]
+    assert near.transport is not None
+    near.transport.resume_reading()
+    net.until(lambda: len(near.frames) == 2)
+    assert near.frames == [b"1 discarded", b"one"]
+
+
+def test_a_codec_that_is_replaced_at_a_discarded_frame_gets_what_stands_behind_it(net: Network) -> None:
+    def replace(me: Lines, line: bytes) -> None:
+        me.codec = FixedLengthCodec(2)
+
+    near, peer = net.pair(Forgiving(replace))
+    net.send_all(peer, b"too long\nabcd")
+    net.until(lambda: len(near.frames) == 3)
+    assert near.frames == [b"1 discarded", b"ab", b"cd"]
+
+
+def test_a_discarded_frame_is_told_before_the_error_behind_it(net: Network) -> None:
+    class Numbered(Forgiving):
+        codec = NetstringCodec(max_length=4, oversize="discard")
+
+        def framing_failed(self, error: FramingError) -> None:
+            self.frames.append(b"corrupt")
+            super().framing_failed(error)
+
+    near, peer = net.pair(Numbered())
+    net.send_all(peer, b"5:fives,nonsense")
+    net.until(lambda: len(near.frames) == 2)
+    assert near.frames == [b"1 discarded", b"corrupt"]
+
+
+def test_an_interrupted_handler_of_discarded_frames_was_told_once(net: Network) -> None:
+    def interrupt(me: Lines, line: bytes) -> None:
+        if b"discarded" in line:
+            raise KeyboardInterrupt
+
+    near, peer = net.pair(Forgiving(interrupt))
+    net.send_all(peer, b"too long\none\n")
+    with pytest.raises(KeyboardInterrupt):
+        net.until(lambda: len(near.frames) == 2)
+    net.until(lambda: len(near.frames) == 2)
+    assert near.frames == [b"1 discarded", b"one"]
