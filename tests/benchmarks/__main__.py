@@ -1,25 +1,35 @@
-"""`python3 -m tests.benchmarks [ROW ...]`: what a message costs, here and in other event loops.
+"""`python3 -m tests.benchmarks [ROW ...]`: what things cost, here and in other event loops.
 
-Everything happens on the loopback interface. A server runs on one core and the load on another; what is compared is the
-CPU time that the server uses for a message. See `runner` for how, and `rows` for what. The row `simulation` answers
-another question, how long a virtual hour takes: see `virtual_hour`.
+Everything happens on the loopback interface. A server runs on one core and the load on another; what is compared is
+mostly the CPU time that the server uses for a message. `rows` says what is measured, `servers` and `row` how, and
+`comparing` when a difference is one. All rows and five rounds of everybody take about 20 minutes.
+
+    python3 -m tests.benchmarks                                         everything, as tables
+    python3 -m tests.benchmarks echo-1k-50 lines --only reactor uvloop  some rows, some contestants
+    python3 -m tests.benchmarks --json new.json --chart new.svg         also as files
+    python3 -m tests.benchmarks --read new.json --against old.json      nothing is measured: two files compared
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tests.benchmarks import simulated
+from tests.benchmarks.chart import draw
+from tests.benchmarks.comparing import format_comparison
+from tests.benchmarks.compiling import compiled_programs
 from tests.benchmarks.processes import ProcessError, choose_cores
-from tests.benchmarks.report import as_json, describe_run, format_heading, format_row, format_simulation
+from tests.benchmarks.report import describe_run, format_heading, format_row, format_run
+from tests.benchmarks.results import Run, load, save
+from tests.benchmarks.row import Bench
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.runner import Results, available_load, run_row
+from tests.benchmarks.runner import run_row
 
-CONTESTANTS = {name: list(row.contestants) for name, row in ROWS.items()} | {simulated.NAME: [simulated.CONTESTANT]}
-"""Who takes part in which row."""
+INTERRUPTED, CLOSED = 130, 141
 
 
 def positive(text: str) -> int:
@@ -30,74 +40,114 @@ def positive(text: str) -> int:
     return number
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    everybody = sorted({name for contestants in CONTESTANTS.values() for name in contestants})
-    parser = argparse.ArgumentParser(prog="python3 -m tests.benchmarks", description="What a message costs.")
+def share(text: str) -> float:
+    """An argument that is a part of something, or some times as much."""
+    number = float(text)
+    if not 0 < number <= 1000:
+        raise ValueError
+    return number
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    everybody = sorted({name for row in ROWS.values() for name in row.contestants})
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tests.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
-    add("rows", nargs="*", metavar="ROW", help=f"any of {', '.join(CONTESTANTS)} (default: all)")
+    add("rows", nargs="*", metavar="ROW", help=f"names, or patterns such as 'echo-*' (default: all): {', '.join(ROWS)}")
     add("--rounds", type=positive, default=5, metavar="N", help="rounds of each contestant (default: %(default)s)")
-    add("--messages", type=positive, metavar="N", help="messages in a round (default: the row's own number)")
+    add("--scale", type=share, default=1, metavar="F", help="this share of each row's own amount of work (default: 1)")
     add("--only", nargs="+", default=[], choices=everybody, metavar="NAME", help=f"any of {', '.join(everybody)}")
-    add("--python", default=sys.executable, help="the interpreter that runs the servers (default: this one)")
+    add("--python", default=sys.executable, help="the interpreter that is measured (default: this one)")
     add("--json", type=Path, metavar="FILE", help="write all that was measured to FILE")
+    add("--chart", type=Path, metavar="FILE", help="draw it as SVG into FILE")
+    add("--read", type=Path, metavar="FILE", help="measure nothing: take what --json has written")
+    add("--against", type=Path, metavar="FILE", help="compare with what --json has written")
     options = parser.parse_args(arguments)
-    for name in options.rows:
-        if name not in CONTESTANTS:
-            parser.error(f"no row is called {name!r}; there are {', '.join(CONTESTANTS)}")
-    chosen = set(options.only or everybody)
-    options.rows = [name for name in options.rows or CONTESTANTS if chosen.intersection(CONTESTANTS[name])]
-    if not options.rows:
+    chosen: list[str] = []
+    for pattern in options.rows or ["*"]:
+        matching = [name for name in ROWS if fnmatchcase(name, pattern)]
+        if not matching:
+            parser.error(f"no row is called {pattern!r}; there are {', '.join(ROWS)}")
+        chosen += matching
+    if options.only:
+        chosen = [name for name in chosen if set(options.only).intersection(ROWS[name].contestants)]
+    if not chosen:
         parser.error("nobody of these takes part in these rows")
+    options.rows = list(dict.fromkeys(chosen))
+    if options.read and options.json:
+        parser.error("--read measures nothing, so there is nothing for --json to write")
     return options
 
 
-def show_progress(text: str) -> None:
+def show_progress(text: str = "") -> None:
     """One line on a terminal that is overwritten by the next."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
+def measure(options: argparse.Namespace, typed: Sequence[str], run: Run) -> int:
+    """Add to `run` what is found, printing each row when it is complete. A row that fails does not stop the others."""
+    status = 0
     cores = choose_cores()
-    results: list[Results] = []
-    hours: simulated.SimulationResults | None = None
-    with available_load() as load:
-        run = describe_run(load, cores, options.rounds)
-        print(format_heading(run), flush=True)
+    with compiled_programs() as programs:
+        run.heading |= describe_run(
+            python=options.python,
+            language=programs.language,
+            cores=cores,
+            rounds=options.rounds,
+            scale=options.scale,
+            command=["python3", "-m", "tests.benchmarks", *typed],
+        )
+        print(format_heading(run.heading), flush=True)
+        bench = Bench(options.python, programs, cores, options.scale)
         for name in options.rows:
             try:
-                if name == simulated.NAME:
-                    hours = simulated.run_simulation(
-                        rounds=options.rounds,
-                        heartbeats=options.messages,
-                        python=options.python,
-                        core=cores.server,
-                        progress=show_progress,
-                    )
-                    table = format_simulation(hours)
-                else:
-                    result = run_row(
-                        ROWS[name],
-                        rounds=options.rounds,
-                        messages=options.messages,
-                        python=options.python,
-                        load=load,
-                        cores=cores,
-                        contestants=options.only,
-                        progress=show_progress,
-                    )
-                    results.append(result)
-                    table = format_row(result)
+                row = run_row(
+                    ROWS[name], bench, rounds=options.rounds, contestants=options.only, progress=show_progress
+                )
             except (ProcessError, OSError) as error:
-                show_progress("")
-                print(error, file=sys.stderr)
-                return 1
-            show_progress("")
-            print(f"\n{table}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(as_json(run, results, hours), indent=1) + "\n")
-    return 0
+                show_progress()
+                print(f"\n{name}: not measured: {error}", file=sys.stderr, flush=True)
+                status = 1
+                continue
+            run.rows.append(row)
+            show_progress()
+            print(f"\n{format_row(row)}", flush=True)
+    return status
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    status = 0
+    try:
+        old = load(options.against) if options.against else None
+        for file in filter(None, (options.json, options.chart)):
+            file.touch()  # or fail now, and not after 20 minutes
+        if options.read:
+            run = load(options.read)
+            if old is None:
+                print(format_run(run))
+        else:
+            run = Run({})
+            try:
+                status = measure(options, sys.argv[1:] if arguments is None else arguments, run)
+            except KeyboardInterrupt:
+                show_progress()
+                status = INTERRUPTED
+        if options.json:
+            save(run, options.json)
+        if options.chart:
+            options.chart.write_text(draw(run), encoding="utf-8")
+        if old is not None:
+            print(f"\n{format_comparison(old, run)}")
+    except BrokenPipeError:  # whoever read the tables has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except (OSError, ValueError, ProcessError) as error:
+        print(f"tests.benchmarks: {error}", file=sys.stderr)
+        return 1
+    return status
 
 
 if __name__ == "__main__":

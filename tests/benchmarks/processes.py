@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -71,14 +71,16 @@ class LinePeer:
             raise ProcessError(f"ended before it answered: {self._name}")
         return line
 
-    def ask(self, line: str = "") -> str:
-        """Write `line` and return the answer."""
+    def write(self, line: str) -> None:
+        """Write it a line. One that has ended does not take it, and has no answer to it."""
         assert self._process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended: `read` says why
+
+    def ask(self, line: str = "") -> str:
+        """Write `line` and return the answer. Raises `ProcessError` if there is none."""
+        self.write(line)
         return self.read()
 
 

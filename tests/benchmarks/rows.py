@@ -1,79 +1,91 @@
-"""What is measured: one `Row` is one question, put to several contestants under the same load.
+"""What is measured: one row is one question, put to several contestants.
 
-To add a question, add a row; to add a contestant, write a server function in `contestants/` and name it here.
+To add a question, add a row; to add a contestant, write a server function in `contestants/` and name it here. `threads`
+is a thread for each connection; `bare` is a loop around epoll with nothing around it, the ceiling of the language; `C`
+is the same in C, the ceiling of the machine. Where frames are read, the plain names are the streams that most programs
+use, and `-protocol` is what one writes by hand when those are too slow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-__all__ = ["ROWS", "Row"]
+from tests.benchmarks.connections import Accept, Memory
+from tests.benchmarks.exchanges import Exchange, Fanout
+from tests.benchmarks.in_process import CALL_SOON, THREADSAFE, TIMERS
+from tests.benchmarks.redis import REDIS, REDIS_PIPELINED
+from tests.benchmarks.row import Row
+from tests.benchmarks.simulated import SIMULATION
+from tests.benchmarks.starting import START
+from tests.benchmarks.transfers import Forward, Send
 
+__all__ = ["ROWS"]
 
-@dataclass(frozen=True)
-class Row:
-    """One load, and who has to bear it.
-
-    Each of `connections` sends a request of `pipeline` frames of `frame` bytes, waits for its echo, and sends the next;
-    a message is a frame. `contestants` maps names to server functions, as `module:function` below `contestants/`.
-    """
-
-    name: str
-    title: str
-    connections: int
-    frame: int
-    pipeline: int
-    delimited: bool
-    messages: int
-    contestants: Mapping[str, str]
-
-    def requests(self, messages: int | None = None) -> int:
-        """How many requests make up `messages` (default: the row's own number); at least one a connection."""
-        return max(self.connections, (messages or self.messages) // self.pipeline)
-
-    def taking_part(self, chosen: Sequence[str]) -> list[str]:
-        """The contestants of this row that are among the `chosen`; all if none is chosen."""
-        return [name for name in self.contestants if name in chosen or not chosen]
-
-    def server(self, contestant: str) -> str:
-        """Where the server function of `contestant` is."""
-        return self.contestants[contestant]
+KIB = 1024
+GIB = 1 << 30
 
 
-ROWS = {
-    row.name: row
-    for row in (
-        Row(
-            name="echo",
-            title="echo 1 KiB, 50 connections",
-            connections=50,
-            frame=1024,
-            pipeline=1,
-            delimited=False,
-            messages=200_000,
-            contestants={
-                "reactor": "with_reactor:echo",
-                "asyncio": "with_asyncio:echo",
-                "uvloop": "with_uvloop:echo",
-                "bare": "bare:echo",
-            },
-        ),
-        Row(
-            name="lines",
-            title="32-byte lines, pipelined by 100, echoed one by one, 50 connections",
-            connections=50,
-            frame=32,
-            pipeline=100,
-            delimited=True,
-            messages=1_000_000,
-            contestants={
-                "reactor": "with_reactor:lines",
-                "asyncio": "with_asyncio:lines",
-                "uvloop": "with_uvloop:lines",
-                "asyncio-protocol": "with_asyncio:lines_protocol",
-                "uvloop-protocol": "with_uvloop:lines_protocol",
-            },
-        ),
-    )
-}
+def servers(function: str) -> dict[str, str]:
+    """Everybody's server of that name, in Python."""
+    names = {"reactor": "with_reactor", "asyncio": "with_asyncio", "uvloop": "with_uvloop"}
+    names |= {"threads": "with_threads", "bare": "bare"}
+    return {contestant: f"{module}:{function}" for contestant, module in names.items()}
+
+
+def everybody(function: str) -> dict[str, str]:
+    """With the one in C."""
+    return servers(function) | {"C": f"C:{function}"}
+
+
+def framed(function: str) -> dict[str, str]:
+    """Streams, and protocols by hand; nobody writes these two ways for `bare`."""
+    of = servers(function)
+    del of["bare"]
+    return of | {f"{name}-protocol": f"{of[name]}_protocol" for name in ("asyncio", "uvloop")}
+
+
+def echoes() -> list[Row]:
+    """Echo of each size over each number of connections."""
+    messages = {64: 100_000, KIB: 100_000, 10 * KIB: 60_000, 100 * KIB: 12_000}
+    rows: list[Row] = []
+    for size, count in messages.items():
+        for connections in (1, 50, 1_000):
+            short, long = (f"{size}", f"{size} B") if size < KIB else (f"{size // KIB}k", f"{size // KIB} KiB")
+            title = f"echo {long}, {connections:,} connection{'s' if connections > 1 else ''}"
+            name = f"echo-{short}-{connections}"
+            amount = count // 2 if connections == 1 else count
+            rows.append(Exchange(name, title, connections, size, amount, everybody("echo")))
+    return rows
+
+
+ALL: list[Row] = [
+    *echoes(),
+    Exchange("idle", "echo 1 KiB, 50 connections among 10,000 idle", 50, KIB, 100_000, everybody("echo"), idle=10_000),
+    Exchange("lines", "lines of 64 B, pipelined by 100", 50, 64, 500_000, framed("lines"), pipeline=100, kind="lines"),
+    Exchange(
+        "prefixed",
+        "length-prefixed frames of 64 B, pipelined by 100",
+        50,
+        64,
+        500_000,
+        framed("prefixed"),
+        pipeline=100,
+        kind="prefixed",
+    ),
+    Exchange("frames", "request and response, frames of 256 B", 50, 256, 100_000, framed("prefixed"), kind="prefixed"),
+    Fanout("fanout", "a line of 64 B to 1,000 connections", 1_000, 64, 1, 200_000, framed("fanout")),
+    Fanout("fanout-burst", "ten lines at once to 1,000 connections", 1_000, 64, 10, 500_000, framed("fanout")),
+    Send("bulk", "1 GiB to a server", GIB, everybody("sink")),
+    Forward("forward", "1 GiB through a forwarder", GIB, everybody("forward")),
+    Accept("accept", "connections accepted, served once and closed", 50, 10_000, everybody("echo")),
+    Memory("memory", "resident memory of a connection that has been served, 10,000 of them", 10_000, everybody("echo")),
+    TIMERS,
+    CALL_SOON,
+    THREADSAFE,
+    START,
+    REDIS,
+    REDIS_PIPELINED,
+    SIMULATION,
+]
+
+ROWS: Mapping[str, Row] = {row.name: row for row in ALL}

@@ -2,144 +2,123 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import sys
-import threading
-from dataclasses import replace
+import math
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import virtual_hour
+from tests.benchmarks import __main__ as program
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.processes import ROOT, Cores, LinePeer, ProcessError, killed_after
-from tests.benchmarks.report import format_row
+from tests.benchmarks.processes import ProcessError
+from tests.benchmarks.results import Run, load, save
+from tests.benchmarks.row import LeftOutError
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.runner import LoadProgram, Measurement, Results, available_load, run_row
-from tests.benchmarks.virtual_hour import simulate
 
-NO_CORES = Cores(None, None)
-PYTHON_LOAD = LoadProgram("Python", [sys.executable, str(Path(__file__).with_name("load.py"))])
+TINY = ["--rounds", "1", "--scale", "0.0005"]
 
 
-def test_the_command_measures_every_contestant_with_the_same_number_of_messages(
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_measures_every_contestant(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "figures.json"
+    assert main([name, *TINY, "--json", str(file)]) == 0
+    (row,) = load(file).rows
+    assert row.name == name
+    assert sorted([*row.rounds, *row.missing]) == sorted(ROWS[name].contestants)
+    for contestant, reason in row.missing.items():
+        assert contestant != "reactor" and any(word in reason for word in ("install", "need", "thread")), reason
+    keys = {figure.key for figure in row.figures}
+    for rounds in row.rounds.values():
+        (measured,) = rounds
+        assert set(measured.figures) <= keys | {"peak", "wall"}
+        assert all(map(math.isfinite, measured.figures.values()))
+        assert measured.versions
+    assert set(keys) == {key for rounds in row.rounds.values() for key in rounds[0].figures if key in keys}
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("machine:", "Python", row.title, "reactor"))
+
+
+def test_a_file_of_figures_can_be_shown_drawn_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, chart = tmp_path / "figures.json", tmp_path / "chart.svg"
+    assert main(["call_soon", *TINY, "--only", "reactor", "asyncio", "--json", str(file), "--chart", str(chart)]) == 0
+    measured = capsys.readouterr().out
+    assert "<svg" in chart.read_text(encoding="utf-8")
+    assert main(["--read", str(file)]) == 0
+    assert capsys.readouterr().out == measured
+    assert main(["--read", str(file), "--against", str(file)]) == 0
+    compared = capsys.readouterr().out
+    assert "too few rounds to tell" in compared and "NOT COMPARABLE" not in compared
+
+
+def test_a_row_that_fails_does_not_stop_the_others_and_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fall_over(*arguments: object, **options: object) -> None:
+        raise ProcessError("fell over")
+
+    monkeypatch.setattr(type(ROWS["timers"]), "measure", fall_over)
+    file = tmp_path / "figures.json"
+    assert main(["timers", "echo-64-1", *TINY, "--only", "asyncio", "--json", str(file)]) == 1
+    assert [row.name for row in load(file).rows] == ["echo-64-1"]
+    assert "timers: not measured: fell over" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_keeps_what_it_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(row: object, *rest: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "run_row", interrupt)
+    file = tmp_path / "figures.json"
+    assert main(["timers", *TINY, "--json", str(file)]) == 130
+    assert load(file).heading["machine"]
+
+
+def test_rows_are_chosen_by_pattern_and_a_contestant_drops_those_that_it_is_not_in() -> None:
+    rows = program.parse(["echo-1k-*", "lines", "echo-1k-1", "start", "--only", "uvloop-protocol", "bare"]).rows
+    assert rows == ["echo-1k-1", "echo-1k-50", "echo-1k-1000", "lines", "start"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "no row is called 'nothing'"),
+        (["timers", "--only", "bare"], "nobody of these takes part"),
+        (["--rounds", "0"], "--rounds"),
+        (["--scale", "0"], "--scale"),
+        (["--only", "nobody"], "nobody"),
+        (["--read", "a", "--json", "b"], "--read measures nothing"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_files_that_cannot_be_used_are_one_line_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "figures.json"
-    arguments = ["--rounds", "1", "--messages", "5000", "--only", "reactor", "asyncio", "--json", str(file)]
-    assert main(arguments) == 0
-    *rows, simulation = json.loads(file.read_text())["rows"]
-    assert [row["name"] for row in rows] == ["echo", "lines"]
-    assert (simulation["name"], list(simulation["contestants"])) == ("simulation", ["reactor"])
-    for row in rows:
-        assert set(row["contestants"]) == {"reactor", "asyncio"}
-        for (measured,) in row["contestants"].values():
-            assert measured["messages"] == 5000
-            assert min(measured["wall"], measured["server_cpu"], measured["load_cpu"]) > 0
-    printed = capsys.readouterr().out
-    assert all(word in printed for word in ("machine:", "Python ", "reactor", "asyncio"))
+    other = tmp_path / "other.json"
+    other.write_text("[]")
+    save(Run({}), good := tmp_path / "good.json")
+    for arguments, message in (
+        (["--read", str(tmp_path / "absent")], "absent"),
+        (["--against", str(other)], "other.json: not a file of figures"),
+        (["--json", str(tmp_path / "no" / "place")], "place"),
+        (["--chart", str(tmp_path / "no" / "place"), "--read", str(good)], "place"),
+    ):
+        assert main(["timers", *arguments]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
 
 
-def test_the_simulation_runs_until_every_heartbeat_is_echoed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulation", "--rounds", "2", "--messages", "3999"]) == 0
-    cells = capsys.readouterr().out.splitlines()[-1].split()
-    assert cells[0] == "reactor" and cells[4] == "30"  # 1,000 clients: three heartbeats each
-    measured = simulate(heartbeats=30, clients=10)
-    assert measured["heartbeats"] == 30
-    assert measured["events"] > 30 * 4  # due, sent, arrived, and the same back
-    assert min(measured["wall"], measured["cpu"]) > 0
-
-
-def test_a_heartbeat_that_is_not_echoed_fails_the_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(virtual_hour.Echo, "data_received", lambda self, data: self.transport.write(data[:-1]))
-    with pytest.raises(RuntimeError, match="30 bytes were not echoed"):
-        simulate(heartbeats=30, clients=10)
-
-
-def test_who_takes_part_in_no_row_that_was_asked_for_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["simulation", "--only", "uvloop"])
-    assert "nobody of these takes part" in capsys.readouterr().err
-
-
-def test_the_load_in_python_takes_the_place_of_the_one_in_c() -> None:
-    results = run_row(
-        ROWS["lines"],
-        rounds=2,
-        messages=5000,
-        python=sys.executable,
-        load=PYTHON_LOAD,
-        cores=NO_CORES,
-        contestants=["asyncio-protocol"],
-    )
-    assert [measured.messages for measured in results.rounds["asyncio-protocol"]] == [5000, 5000]
-
-
-@pytest.mark.parametrize("language", ["C", "Python"])
-@pytest.mark.parametrize("echoes", [True, False])
-def test_the_load_finds_out_a_server_that_answers_something_else(
-    language: str, echoes: bool, capfd: pytest.CaptureFixture[str]
+def test_a_reason_to_be_left_out_is_in_the_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def answer_once() -> None:
-        client, _ = listening.accept()
-        with client:
-            request = client.recv(64, socket.MSG_WAITALL)
-            client.sendall(request if echoes else request[:-1] + bytes([request[-1] ^ 1]))
-            client.recv(1)  # until the load is gone
+    def lack(contestant: str, bench: object) -> None:
+        raise LeftOutError("it needs a miracle")
 
-    with available_load() as load, socket.create_server(("127.0.0.1", 0)) as listening:
-        command = load.command if language == "C" else PYTHON_LOAD.command
-        server = threading.Thread(target=answer_once, daemon=True)
-        server.start()
-        port = listening.getsockname()[1]
-        with LinePeer([*command, *map(str, (port, 1, 64, 1, 1, 1, 0, 60))], None) as generator:
-            if echoes:
-                assert generator.read() == "warm\n"
-            else:
-                with pytest.raises(ProcessError):
-                    generator.read()
-        server.join(60)
-    assert ("something else than it was given" in capfd.readouterr().err) is not echoes
-
-
-def test_efficiency_is_the_cpu_time_of_the_reference_over_ones_own() -> None:
-    results = Results(ROWS["echo"])
-    for name, cpu in (("reactor", 0.5), ("uvloop", 1.0), ("asyncio", 2.0)):
-        results.rounds[name] = [Measurement(1000, wall=2.0, server_cpu=cpu, load_cpu=0.1)]
-    lines = {line.split()[0]: line.split() for line in format_row(results).splitlines()[2:]}
-    assert [lines[name][-2:] for name in ("reactor", "uvloop", "asyncio")] == [
-        ["2.00", "4.00"],
-        ["1.00", "2.00"],
-        ["0.50", "1.00"],
-    ]
-
-
-def test_a_process_that_ends_before_it_answers_is_an_error() -> None:
-    with LinePeer([sys.executable, "-c", "pass"], None) as peer, pytest.raises(ProcessError, match="pass"):
-        peer.ask()
-
-
-def test_a_server_exits_when_the_benchmark_is_gone() -> None:
-    command = [sys.executable, "-m", "tests.benchmarks.contestants", ROWS["echo"].server("asyncio")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
-        assert server.stdin is not None and server.stdout is not None
-        try:
-            assert json.loads(server.stdout.readline())["port"] > 0
-            server.stdin.close()
-            assert server.wait(20) == 0
-        finally:
-            server.kill()
-
-
-def test_a_contestant_that_is_not_installed_is_left_out_and_said_so() -> None:
-    row = replace(ROWS["echo"], contestants={"nobody": "nobody:echo"})
-    results = run_row(row, rounds=2, messages=1, python=sys.executable, load=PYTHON_LOAD, cores=NO_CORES)
-    assert "nobody: left out, tests.benchmarks.contestants.nobody is not installed" in format_row(results)
-
-
-def test_a_process_that_never_answers_is_killed() -> None:
-    sleeper = LinePeer([sys.executable, "-c", "import time; time.sleep(20); print()"], None)
-    with sleeper, pytest.raises(ProcessError), killed_after(0.01, sleeper):
-        sleeper.read()
+    monkeypatch.setattr(type(ROWS["timers"]), "measure", lambda self, *rest: lack(*rest))
+    assert main(["timers", *TINY, "--only", "uvloop"]) == 0
+    assert "uvloop: left out, it needs a miracle" in capsys.readouterr().out

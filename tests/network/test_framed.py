@@ -359,7 +359,7 @@ def test_a_codec_can_be_replaced_before_anything_came_and_after_the_end(net: Net
 class Forgiving(Lines):
     """Goes on behind lines that are too long, and writes down where they stood."""
 
-    codec = LineCodec(max_length=4, oversize="discard")
+    codec: Any = LineCodec(max_length=4, oversize="discard")
 
     def frames_discarded(self, count: int) -> None:
         self.frames.append(b"%d discarded" % count)

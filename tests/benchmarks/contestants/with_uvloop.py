@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 
 import uvloop
@@ -10,21 +11,33 @@ import uvloop
 from tests.benchmarks.contestants import with_asyncio
 from tests.benchmarks.contestants.announcing import Announce
 
-__all__ = ["echo", "lines", "lines_protocol"]
+__all__ = [
+    "echo",
+    "fanout",
+    "fanout_protocol",
+    "forward",
+    "lines",
+    "lines_protocol",
+    "prefixed",
+    "prefixed_protocol",
+    "sink",
+]
 
 
-def run(start: with_asyncio.Start, announce: Announce) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(with_asyncio.serve(start, announce, uvloop=version("uvloop")))
+def on_uvloop(program: Callable[..., None]) -> Callable[..., None]:
+    def serve(announce: Announce, *arguments: str) -> None:
+        announce_both = partial(announce, uvloop=version("uvloop"))
+        program(announce_both, *arguments, loop_factory=uvloop.new_event_loop)
+
+    return serve
 
 
-def echo(announce: Announce) -> None:
-    run(with_asyncio.start_echo, announce)
-
-
-def lines(announce: Announce) -> None:
-    run(with_asyncio.start_lines, announce)
-
-
-def lines_protocol(announce: Announce) -> None:
-    run(with_asyncio.start_lines_protocol, announce)
+echo = on_uvloop(with_asyncio.echo)
+lines = on_uvloop(with_asyncio.lines)
+lines_protocol = on_uvloop(with_asyncio.lines_protocol)
+prefixed = on_uvloop(with_asyncio.prefixed)
+prefixed_protocol = on_uvloop(with_asyncio.prefixed_protocol)
+fanout = on_uvloop(with_asyncio.fanout)
+fanout_protocol = on_uvloop(with_asyncio.fanout_protocol)
+sink = on_uvloop(with_asyncio.sink)
+forward = on_uvloop(with_asyncio.forward)
