@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.exchanges import LATENCY, WARMUP_SHARE
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Bench, Figure, Round
-from tests.benchmarks.servers import load_running, measure, require_c_load, serving
+from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, serving
 
 __all__ = ["Accept", "Memory"]
 
 
 @dataclass(frozen=True)
-class Accept:
+class Accept(ServerRow):
     """`concurrent` connections at a time: connect, an echo of 64 bytes, close; then the next."""
 
-    name: str
-    title: str
     concurrent: int
     connections: int
-    servers: Mapping[str, str]
 
     figures = (
         Figure("cpu", "µs CPU/connection", scale=1e6, digits=1, best="least", headline=True),
@@ -29,10 +25,6 @@ class Accept:
         SERVER_SHARE,
         LOAD_SHARE,
     )
-
-    @property
-    def contestants(self) -> Sequence[str]:
-        return list(self.servers)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
         require_c_load(bench)
@@ -46,22 +38,15 @@ class Accept:
 
 
 @dataclass(frozen=True)
-class Memory:
+class Memory(ServerRow):
     """`connections` are opened, each is served once, and stays: what the server's resident memory has grown by.
 
     Before that, the server has served one connection, so that what everybody needs once is not counted.
     """
 
-    name: str
-    title: str
     connections: int
-    servers: Mapping[str, str]
 
     figures = (Figure("bytes", "bytes/connection", digits=0, best="least", headline=True),)
-
-    @property
-    def contestants(self) -> Sequence[str]:
-        return list(self.servers)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
         require_c_load(bench)

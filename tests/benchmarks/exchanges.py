@@ -5,11 +5,10 @@ A message is a frame; a request is `pipeline` of them in one send. Every byte th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Bench, Figure, Round
-from tests.benchmarks.servers import load_running, measure, require_c_load, serving
+from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, serving
 
 __all__ = ["LATENCY", "Exchange", "Fanout"]
 
@@ -27,24 +26,17 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Exchange:
+class Exchange(ServerRow):
     """Each of `connections` sends a request, waits for its echo, and sends the next; `idle` others do nothing."""
 
-    name: str
-    title: str
     connections: int
     frame: int
     messages: int
-    servers: Mapping[str, str]
     pipeline: int = 1
     kind: str = "bytes"
     idle: int = 0
 
     figures = COLUMNS
-
-    @property
-    def contestants(self) -> Sequence[str]:
-        return list(self.servers)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
         if self.idle:
@@ -60,25 +52,18 @@ class Exchange:
 
 
 @dataclass(frozen=True)
-class Fanout:
+class Fanout(ServerRow):
     """One of `receivers` sends `burst` lines at once, all of them get each; the next go out when all have these.
 
     A message is a line that has arrived at one of the receivers.
     """
 
-    name: str
-    title: str
     receivers: int
     frame: int
     burst: int
     messages: int
-    servers: Mapping[str, str]
 
     figures = COLUMNS
-
-    @property
-    def contestants(self) -> Sequence[str]:
-        return list(self.servers)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
         require_c_load(bench)

@@ -48,37 +48,82 @@ def echoes() -> list[Row]:
     """Echo of each size over each number of connections."""
     messages = {64: 100_000, KIB: 100_000, 10 * KIB: 60_000, 100 * KIB: 12_000}
     rows: list[Row] = []
-    for size, count in messages.items():
+    for frame, count in messages.items():
         for connections in (1, 50, 1_000):
-            short, long = (f"{size}", f"{size} B") if size < KIB else (f"{size // KIB}k", f"{size // KIB} KiB")
+            short, long = (f"{frame}", f"{frame} B") if frame < KIB else (f"{frame // KIB}k", f"{frame // KIB} KiB")
             title = f"echo {long}, {connections:,} connection{'s' if connections > 1 else ''}"
             name = f"echo-{short}-{connections}"
             amount = count // 2 if connections == 1 else count
-            rows.append(Exchange(name, title, connections, size, amount, everybody("echo")))
+            rows.append(
+                Exchange(name, title, everybody("echo"), connections=connections, frame=frame, messages=amount)
+            )
     return rows
 
 
 ALL: list[Row] = [
     *echoes(),
-    Exchange("idle", "echo 1 KiB, 50 connections among 10,000 idle", 50, KIB, 100_000, everybody("echo"), idle=10_000),
-    Exchange("lines", "lines of 64 B, pipelined by 100", 50, 64, 500_000, framed("lines"), pipeline=100, kind="lines"),
+    Exchange(
+        "idle",
+        "echo 1 KiB, 50 connections among 10,000 idle",
+        everybody("echo"),
+        connections=50,
+        idle=10_000,
+        frame=KIB,
+        messages=100_000,
+    ),
+    Exchange(
+        "lines",
+        "lines of 64 B, pipelined by 100",
+        framed("lines"),
+        connections=50,
+        frame=64,
+        messages=500_000,
+        pipeline=100,
+        kind="lines",
+    ),
     Exchange(
         "prefixed",
         "length-prefixed frames of 64 B, pipelined by 100",
-        50,
-        64,
-        500_000,
         framed("prefixed"),
+        connections=50,
+        frame=64,
+        messages=500_000,
         pipeline=100,
         kind="prefixed",
     ),
-    Exchange("frames", "request and response, frames of 256 B", 50, 256, 100_000, framed("prefixed"), kind="prefixed"),
-    Fanout("fanout", "a line of 64 B to 1,000 connections", 1_000, 64, 1, 200_000, framed("fanout")),
-    Fanout("fanout-burst", "ten lines at once to 1,000 connections", 1_000, 64, 10, 500_000, framed("fanout")),
-    Send("bulk", "1 GiB to a server", GIB, everybody("sink")),
-    Forward("forward", "1 GiB through a forwarder", GIB, everybody("forward")),
-    Accept("accept", "connections accepted, served once and closed", 50, 10_000, everybody("echo")),
-    Memory("memory", "resident memory of a connection that has been served, 10,000 of them", 10_000, everybody("echo")),
+    Exchange(
+        "frames",
+        "request and response, frames of 256 B",
+        framed("prefixed"),
+        connections=50,
+        frame=256,
+        messages=100_000,
+        kind="prefixed",
+    ),
+    Fanout(
+        "fanout",
+        "a line of 64 B to 1,000 connections",
+        framed("fanout"),
+        receivers=1_000,
+        frame=64,
+        burst=1,
+        messages=200_000,
+    ),
+    Fanout(
+        "fanout-burst",
+        "ten lines at once to 1,000 connections",
+        framed("fanout"),
+        receivers=1_000,
+        frame=64,
+        burst=10,
+        messages=500_000,
+    ),
+    Send("bulk", "1 GiB to a server", everybody("sink"), size=GIB),
+    Forward("forward", "1 GiB through a forwarder", everybody("forward"), size=GIB),
+    Accept(
+        "accept", "connections accepted, served once and closed", everybody("echo"), concurrent=50, connections=10_000
+    ),
+    Memory("memory", "memory of a connection, 10,000 of them, served once", everybody("echo"), connections=10_000),
     TIMERS,
     CALL_SOON,
     THREADSAFE,

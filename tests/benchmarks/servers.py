@@ -13,17 +13,31 @@ server's: a server that uses all of its core did not wait. Where it did wait, th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from tests.benchmarks.processes import LinePeer, killed_after
 from tests.benchmarks.row import Bench, LeftOutError
 
-__all__ = ["SECONDS_PER_ROUND", "Server", "Usage", "load_running", "measure", "require_c_load", "serving"]
+__all__ = ["SECONDS_PER_ROUND", "Server", "ServerRow", "Usage", "load_running", "measure", "require_c_load", "serving"]
 
 SECONDS_PER_ROUND = 120
 C_SERVER = "C"
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    """What all rows have whose contestants are servers: `servers` says where the function of each is."""
+
+    name: str
+    title: str
+    servers: Mapping[str, str]
+
+    @property
+    def contestants(self) -> Sequence[str]:
+        return list(self.servers)
 
 
 class Usage(NamedTuple):

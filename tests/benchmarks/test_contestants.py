@@ -329,16 +329,17 @@ def all_of(one: socket.socket, data: bytes, two: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("where", FORWARD)
-def test_a_forwarder_passes_on_what_was_said_and_ended_before_there_was_anybody(where: str) -> None:
+@pytest.mark.parametrize("question", [b"question", b""], ids=["something", "nothing"])
+def test_a_forwarder_passes_on_what_was_said_and_ended_before_there_was_anybody(where: str, question: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(SECONDS)
         with running(where, f"127.0.0.1:{listening.getsockname()[1]}") as server, connect(server.port) as client:
-            client.sendall(b"question")
+            client.sendall(question)
             client.shutdown(socket.SHUT_WR)
             target, _ = listening.accept()
             with target:
                 target.settimeout(SECONDS)
-                assert receive_all(target) == b"question"
+                assert receive_all(target) == question
                 target.sendall(b"answer")
             assert receive_all(client) == b"answer"
 

@@ -7,11 +7,10 @@ each direction by itself. `reactor` runs its own example here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Bench, Figure, Round
-from tests.benchmarks.servers import load_running, measure, require_c_load, serving
+from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, serving
 
 __all__ = ["Forward", "Send"]
 
@@ -29,19 +28,12 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Send:
+class Send(ServerRow):
     """One connection sends `size` bytes and ends; the server answers with their number."""
 
-    name: str
-    title: str
     size: int
-    servers: Mapping[str, str]
 
     figures = COLUMNS
-
-    @property
-    def contestants(self) -> Sequence[str]:
-        return list(self.servers)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
         require_c_load(bench)
@@ -54,19 +46,12 @@ class Send:
 
 
 @dataclass(frozen=True)
-class Forward:
+class Forward(ServerRow):
     """The same through a forwarder, back to the load, which compares every byte."""
 
-    name: str
-    title: str
     size: int
-    servers: Mapping[str, str]
 
     figures = COLUMNS
-
-    @property
-    def contestants(self) -> Sequence[str]:
-        return list(self.servers)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
         require_c_load(bench)

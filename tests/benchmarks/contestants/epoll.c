@@ -87,18 +87,21 @@ static void free_closed(void) {
     }
 }
 
-/* Nothing is left to send at `c`. If nothing more will come for it `from` the other side either, pass on the end. */
-static void pass_on_end(struct connection *c, struct connection *from) {
-    if (!from->ended) return;
-    if (c->ended && !from->left) close_both(c); /* both directions are done; an echo has only one: c is from */
-    else shutdown(c->fd, SHUT_WR);
-}
-
 static void answer_count(struct connection *c) {
     char answer[32];
     int size = snprintf(answer, sizeof answer, "%llu\n", c->counted);
     send(c->fd, answer, (size_t)size, MSG_NOSIGNAL); /* nothing was sent before, so there is room for it */
     close_both(c);
+}
+
+/* The peer of `c` has sent all that it will. This is read only when everything before it has left, so the end can
+ * follow at once. If the other direction has ended before, as that of an echo has by definition, that was all. */
+static void end(struct connection *c) {
+    c->ended = 1;
+    if (!c->other) return answer_count(c);
+    if (c->other->ended) return close_both(c);
+    shutdown(c->other->fd, SHUT_WR);
+    update_interest(c);
 }
 
 static void keep(struct connection *c, const char *data, size_t size) {
@@ -114,13 +117,7 @@ static void readable(struct connection *c) {
     ssize_t n = recv(c->fd, input, sizeof input, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n < 0) return close_both(c);
-    if (n == 0) {
-        c->ended = 1;
-        if (!to) return answer_count(c);
-        pass_on_end(to, c);
-        if (c->fd >= 0) update_interest(c);
-        return;
-    }
+    if (n == 0) return end(c);
     if (!to) {
         c->counted += (size_t)n;
         return;
@@ -144,8 +141,6 @@ static void writable(struct connection *c) {
         if (c->left) return;
         free(c->unsent);
         c->unsent = NULL;
-        pass_on_end(c, c->other);
-        if (c->fd < 0) return;
     }
     update_interest(c);
     update_interest(c->other);
@@ -234,8 +229,9 @@ static void *answer_until_abandoned(void *nothing) {
     while (fgets(line, sizeof line, stdin)) {
         struct timespec used;
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+        long resident = memory("VmRSS"), peak = memory("VmHWM");
         printf("{\"cpu\": %lld.%09ld, \"resident\": %ld, \"peak\": %ld}\n", (long long)used.tv_sec, used.tv_nsec,
-               memory("VmRSS"), memory("VmHWM"));
+               resident, peak);
         fflush(stdout);
     }
     _exit(0);

@@ -31,6 +31,7 @@ void *allocate(size_t count, size_t size);
 
 /* Sockets. */
 int open_connection(int port, uint32_t source);
+void do_not_pace(int fd);
 void watch(int epoll_fd, int operation, int fd, uint32_t events, void *data);
 int wait_for_events(int epoll_fd, struct epoll_event *events);
 size_t take(int fd, char *buffer, size_t size);

@@ -100,6 +100,7 @@ static void one_direction(int from, int to, long total) {
 
 static void transfer(int port, long total) {
     int client = open_connection(port, 0);
+    do_not_pace(client);
     int server = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
     if (server < 0) fail("accept: %s", strerror(errno));
     one_direction(client, server, total);

@@ -33,6 +33,7 @@ static void check_answer(int fd, long total) {
 
 static void transfer(int port, long total) {
     int fd = open_connection(port, 0);
+    do_not_pace(fd);
     for (long left = total; left > 0;) {
         ssize_t n = send(fd, bytes, (size_t)(left < SEND_SIZE ? left : SEND_SIZE), 0);
         if (n < 0) fail("send: %s", strerror(errno));
