@@ -157,6 +157,7 @@ def run(load: Load, connections: int, idle: int, warmup: int, requests: int) -> 
     if ordered:
         figures |= {"p50": percentile(ordered, 0.50), "p99": percentile(ordered, 0.99)}
     print(json.dumps(figures), flush=True)
+    sys.stdin.read()
 
 
 def main() -> None:

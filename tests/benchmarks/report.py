@@ -58,7 +58,7 @@ def describe_run(
     pinned = "no" if cores.server is None else f"server on core {cores.server}, load on core {cores.load}"
     return {
         "machine": f"{processor()}, {os.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}{congestion_control()}",
         "Python": interpreter,
         "libraries": libraries,
         "pinned": pinned,
@@ -81,6 +81,12 @@ def ask_versions(python: str) -> tuple[str, str]:
     implementation, version, uvloop = answer
     own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     return f"{implementation} {version}", f"reactor {own}, {uvloop}"
+
+
+def congestion_control() -> str:
+    """How the kernel paces what a server sends, also on the loopback interface: it costs, and differs (tcp(7))."""
+    setting = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+    return f", TCP by {setting.read_text(encoding='utf-8').strip()}" if setting.exists() else ""
 
 
 def processor() -> str:

@@ -103,7 +103,7 @@ ALL: list[Row] = [
     Fanout(
         "fanout",
         "a line of 64 B to 1,000 connections",
-        framed("fanout"),
+        framed("fanout") | {"bare": "bare:fanout"},
         receivers=1_000,
         frame=64,
         burst=1,
@@ -112,7 +112,7 @@ ALL: list[Row] = [
     Fanout(
         "fanout-burst",
         "ten lines at once to 1,000 connections",
-        framed("fanout"),
+        framed("fanout") | {"bare": "bare:fanout"},
         receivers=1_000,
         frame=64,
         burst=10,

@@ -23,6 +23,7 @@ from tests.benchmarks.load_kit import (
     run,
     says_that_it_closed,
 )
+from tests.benchmarks.processes import LinePeer
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,20 @@ def close_later(connection: socket.socket, _: int) -> None:
 def say_nothing(connection: socket.socket, _: int) -> None:
     for _data in pieces(connection):
         pass
+
+
+def test_the_connections_stay_until_whoever_asked_has_read_the_servers_clock(either_load: Sequence[str]) -> None:
+    connections: list[socket.socket] = []
+    arguments = ["exchange", "{port}", "1", "0", "64", "1", "1", "1", "bytes", SECONDS]
+    with listening(Echo(), connections.append) as port:
+        command = [*either_load, *(argument.format(port=port) for argument in arguments)]
+        with LinePeer(command, None) as load:
+            load.read()
+            load.ask("go")
+            (connection,) = connections
+            assert connection.getpeername()  # ENOTCONN once the other end has gone
+            with pytest.raises(BlockingIOError):
+                connection.recv(1, socket.MSG_DONTWAIT)
 
 
 @pytest.mark.parametrize("kind", ["bytes", "lines", "prefixed"])

@@ -225,7 +225,10 @@ def sharing() -> Conversation:
         try:
             async for line in reader:
                 for receiver in writers:
-                    receiver.write(line)
+                    try:
+                        receiver.write(line)
+                    except RuntimeError:  # uvloop: it is closed, and its own conversation has yet to notice
+                        pass
         except ConnectionError:
             pass
         writers.discard(writer)

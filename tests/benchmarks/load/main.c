@@ -18,7 +18,8 @@
  *
  * How it is spoken to: it warms up, prints {"warm": true}, waits for a line, measures, and prints one line of JSON:
  * the seconds that passed, the seconds of CPU that this program used for it, and the latencies where they mean
- * something. Anything wrong, or SECONDS without an end, is one line on stderr and status 1.
+ * something. Then it keeps its connections until the end of stdin, because to see them end costs a server something.
+ * Anything wrong, or SECONDS without an end, is one line on stderr and status 1.
  */
 
 #define _GNU_SOURCE
@@ -71,6 +72,7 @@ int main(int count, char **arguments) {
         if (count != 3 + mode->arguments) fail("usage: load %s %s SECONDS", mode->name, mode->usage);
         prepare(number(arguments[count - 1]));
         mode->run(arguments + 2);
+        while (getchar() != EOF) continue;
         return 0;
     }
     fail("usage: load exchange|fanout|send|forward|connect|hold ARGUMENT... SECONDS");
