@@ -5,12 +5,13 @@ The lesson: three things make one stream out of two connections, and each is a p
 - *Back-pressure.* A fast sender and a slow reader must not meet in our memory. When one side cannot take more
   (`pause_writing`), the other is not read any more; its kernel's buffer fills, TCP's window closes, and the sender
   waits, as it would without us. `resume_writing` is the way back.
-- *Half-close.* "I have sent everything" is said for each direction by itself (`nc -N`, HTTP/1.0, rsh). It is passed on
-  (`eof_received`, `write_eof`), and the other direction goes on.
+- *Half-close.* "I have sent everything" is said for each direction by itself. It is passed on (`eof_received`,
+  `write_eof`), and the other direction goes on.
 - *A cut is no end.* A connection that broke is broken on the other side as well, by `abort`: what was cut off must not
   look complete.
 
-So there is no timeout here either: how long somebody may take to read is for the two of them to say.
+So there is no timeout here either: how long somebody may take is for the two of them to say. But if one of them asks
+the other's kernel for a sign of life, it is ours that answers; so we ask as well (SO_KEEPALIVE), on both sides.
 
     python3 -m examples.port_forwarder LISTEN TARGET            as in: port_forwarder 127.0.0.1:9001 example.org:80
 
@@ -20,6 +21,7 @@ Each connection's bytes are printed when it is over, and the sum of them when Ct
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -39,6 +41,10 @@ class Side(Protocol):
     def __init__(self) -> None:
         self.received = 0  # bytes
         self.ended = False  # will receive no more
+
+    def connection_made(self, transport: Transport) -> None:
+        self.transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -69,15 +75,10 @@ class Client(Side):
         self.other = Target(self)
 
     def connection_made(self, transport: Transport) -> None:
-        self.transport = transport
+        super().connection_made(transport)
         transport.pause_reading()  # until there is somebody to pass it on to
-        self.connector = connect(
-            self.forwarder.reactor,
-            lambda: self.other,
-            self.forwarder.target,
-            options=OPTIONS,
-            on_failure=transport.abort,
-        )
+        reactor, target = self.forwarder.reactor, self.forwarder.target
+        self.connector = connect(reactor, lambda: self.other, target, options=OPTIONS, on_failure=transport.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.connector.cancel()  # if it has not come so far
@@ -94,7 +95,7 @@ class Target(Side):
         self.other = client
 
     def connection_made(self, transport: Transport) -> None:
-        self.transport = transport
+        super().connection_made(transport)
         self.other.transport.resume_reading()
 
     def connection_lost(self, exc: BaseException | None) -> None:

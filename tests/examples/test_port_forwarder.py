@@ -398,6 +398,22 @@ def test_a_machine_that_crashes_is_noticed_when_tcp_gives_up(side: int, profile:
     check(conversation, seeds=range(2), profile=profile)
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_machine_that_crashes_in_silence_is_missed_by_the_next_day(side: int) -> None:
+    with Simulation() as sim:
+        world = World(sim, Conversation([(0, 1_000, False), (1, 1_000, False)]))
+        for talker in world.talkers:
+            del talker.steps[1:]  # nobody has said that this was all, and nobody says anything any more
+        world.forwarded()
+        world.run(lambda: all(len(talker.received) >= 1_000 for talker in world.talkers))
+        sim.run_for(1)  # what was sent is acknowledged
+        world.hosts[side].crash()
+        sim.run_for(24 * 3600)
+        assert world.talkers[1 - side].events == ["ConnectionResetError"]
+        assert "timed out" in world.log[0]
+        assert not list(world.connections())
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("obstacle", ["nobody listens", "no such name", "no way there"])
 def test_a_target_that_cannot_be_reached_ends_the_clients_connection(obstacle: str, profile: Profile) -> None:
