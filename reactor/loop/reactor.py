@@ -218,6 +218,7 @@ class Reactor:
         """One tick. Waits until something is ready or due, but no longer than `timeout` seconds (`None`: no limit).
 
         Signals are the caller's: Ctrl-C raises wherever it strikes, as everywhere in Python. Only `run` holds it back.
+        `stop()` ends no more than this tick: a loop that calls `run_once` has a condition of its own.
         """
         self._ownership.enter()
         self._tick(timeout)
@@ -291,6 +292,9 @@ class Reactor:
 
     def fileno(self) -> int:
         """A descriptor that is readable whenever a tick has something to do; its host watches it.
+
+        It stays readable until that tick: a host whose callbacks may run the host's loop inside themselves (as Tk's
+        `update()` and dialogs do) has to stop watching it for the time of a tick.
 
         Raises `OptionError` where the selector has none (poll, select); use `wait` in a thread there.
         """
