@@ -304,7 +304,7 @@ FAULTS = (
     ),
     one(
         "frames without end", "one read may bring more frames than frames_per_tick",
-        "network/framed.py", "            room -= len(frames)\n", "",
+        "network/framed.py", "                room -= len(frames)\n", "",
     ),
     one(
         "flushing does not discard", "input is not read while close() waits for the output to leave",
