@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from tests.benchmarks.comparing import format_comparison
 from tests.benchmarks.compiling import compiled_programs
 from tests.benchmarks.processes import ProcessError, choose_cores
 from tests.benchmarks.report import describe_run, format_heading, format_row, format_run
-from tests.benchmarks.results import Run, load, save
+from tests.benchmarks.results import Measured, Run, load, save
 from tests.benchmarks.row import Bench
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.runner import run_row
@@ -65,7 +67,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--against", type=Path, metavar="FILE", help="compare with what --json has written")
     options = parser.parse_args(arguments)
     chosen: list[str] = []
-    for pattern in options.rows or ["*"]:
+    options.patterns = options.rows or ["*"]
+    for pattern in options.patterns:
         matching = [name for name in ROWS if fnmatchcase(name, pattern)]
         if not matching:
             parser.error(f"no row is called {pattern!r}; there are {', '.join(ROWS)}")
@@ -86,9 +89,28 @@ def show_progress(text: str = "") -> None:
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
+def select(run: Run, options: argparse.Namespace) -> Run:
+    """The rows and contestants of `run` that were asked for."""
+    rows = [
+        replace(row, rounds={name: rounds for name, rounds in row.rounds.items() if name in options.only})
+        if options.only
+        else row
+        for row in run.rows
+        if any(fnmatchcase(row.name, pattern) for pattern in options.patterns)
+    ]
+    return Run(run.heading, rows)
+
+
 def measure(options: argparse.Namespace, typed: Sequence[str], run: Run) -> int:
-    """Add to `run` what is found, printing each row when it is complete. A row that fails does not stop the others."""
+    """Add to `run` what is found. Each row is written to the file and printed when it is complete."""
     status = 0
+
+    def complain(text: str) -> None:
+        nonlocal status
+        status = 1
+        show_progress()
+        print(text, file=sys.stderr, flush=True)
+
     cores = choose_cores()
     with compiled_programs() as programs:
         run.heading |= describe_run(
@@ -102,41 +124,66 @@ def measure(options: argparse.Namespace, typed: Sequence[str], run: Run) -> int:
         print(format_heading(run.heading), flush=True)
         bench = Bench(options.python, programs, cores, options.scale)
         for name in options.rows:
-            try:
-                row = run_row(
-                    ROWS[name], bench, rounds=options.rounds, contestants=options.only, progress=show_progress
-                )
-            except (ProcessError, OSError) as error:
-                show_progress()
-                print(f"\n{name}: not measured: {error}", file=sys.stderr, flush=True)
-                status = 1
-                continue
-            run.rows.append(row)
+            row = ROWS[name]
+            measured = Measured(row.name, row.title, row.figures)
+            run.rows.append(measured)
+            run_row(
+                row,
+                bench,
+                measured,
+                rounds=options.rounds,
+                contestants=options.only,
+                progress=show_progress,
+                complain=complain,
+            )
             show_progress()
-            print(f"\n{format_row(row)}", flush=True)
+            keep(run, options.json)
+            print(f"\n{format_row(measured)}", flush=True)
     return status
+
+
+def keep(run: Run, file: Path | None) -> None:
+    """Write `run` to `file`, if there is one; at no moment is there less in it than before."""
+    if file is None:
+        return
+    if file.exists() and not file.is_file():  # a device, a pipe
+        save(run, file)
+        return
+    new = file.with_name(f".{file.name}.new")
+    try:
+        save(run, new)
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def check_writable(file: Path) -> None:
+    """Raises `OSError` now, and not after 20 minutes."""
+    existed = file.exists()
+    file.open("a").close()
+    if not existed:
+        file.unlink()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     status = 0
+    run = Run({})
     try:
-        old = load(options.against) if options.against else None
+        old = select(load(options.against), options) if options.against else None
         for file in filter(None, (options.json, options.chart)):
-            file.touch()  # or fail now, and not after 20 minutes
+            check_writable(file)
         if options.read:
-            run = load(options.read)
+            run = select(load(options.read), options)
             if old is None:
                 print(format_run(run))
         else:
-            run = Run({})
             try:
                 status = measure(options, sys.argv[1:] if arguments is None else arguments, run)
             except KeyboardInterrupt:
                 show_progress()
                 status = INTERRUPTED
-        if options.json:
-            save(run, options.json)
+                keep(run, options.json)
         if options.chart:
             options.chart.write_text(draw(run), encoding="utf-8")
         if old is not None:
@@ -151,4 +198,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is kept
     sys.exit(main())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.benchmarks.exchanges import LATENCY, WARMUP_SHARE
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Bench, Figure, Round
-from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, serving
+from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, require_descriptors, serving
 
 __all__ = ["Accept", "Memory"]
 
@@ -49,8 +49,9 @@ class Memory(ServerRow):
     figures = (Figure("bytes", "bytes/connection", digits=0, best="least", headline=True),)
 
     def measure(self, contestant: str, bench: Bench) -> Round:
-        require_c_load(bench)
         connections = bench.amount(self.connections)
+        require_c_load(bench)
+        require_descriptors(connections)
         with serving(bench, self.servers[contestant]) as server:
             with load_running(bench, "hold", server.port, 1) as load:
                 load.read()

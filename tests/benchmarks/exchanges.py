@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Bench, Figure, Round
-from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, serving
+from tests.benchmarks.servers import ServerRow, load_running, measure, require_c_load, require_descriptors, serving
 
 __all__ = ["LATENCY", "Exchange", "Fanout"]
 
@@ -39,11 +39,13 @@ class Exchange(ServerRow):
     figures = COLUMNS
 
     def measure(self, contestant: str, bench: Bench) -> Round:
-        if self.idle:
+        idle = bench.amount(self.idle) if self.idle else 0
+        if idle:
             require_c_load(bench)
+        require_descriptors(self.connections + idle)
         requests = bench.amount(self.messages // self.pipeline, least=self.connections)
         warmup = max(self.connections, requests // WARMUP_SHARE)
-        sizes = self.connections, bench.amount(self.idle) if self.idle else 0, self.frame, self.pipeline
+        sizes = self.connections, idle, self.frame, self.pipeline
         with (
             serving(bench, self.servers[contestant]) as server,
             load_running(bench, "exchange", server.port, *sizes, warmup, requests, self.kind) as load,
@@ -66,8 +68,9 @@ class Fanout(ServerRow):
     figures = COLUMNS
 
     def measure(self, contestant: str, bench: Bench) -> Round:
-        require_c_load(bench)
         receivers = bench.amount(self.receivers, least=2)
+        require_c_load(bench)
+        require_descriptors(receivers)
         bursts = bench.amount(self.messages // (self.receivers * self.burst), least=3)
         warmup = max(1, bursts // WARMUP_SHARE)
         with (

@@ -5,7 +5,6 @@ One process on the server's core does the work and tells what it measured; see `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,8 +36,8 @@ class InProcess:
     def measure(self, contestant: str, bench: Bench) -> Round:
         program = [bench.python, "-m", "tests.benchmarks.in_process_program"]
         command = [*program, contestant, self.measurement, str(bench.amount(self.amount))]
-        with LinePeer(command, bench.cores.server) as peer, killed_after(SECONDS_PER_ROUND, peer):
-            answer = json.loads(peer.read())
+        with LinePeer(command, bench.cores.server) as peer, killed_after(bench.seconds(SECONDS_PER_ROUND), peer):
+            answer = peer.read_json()
         if "missing" in answer:
             raise LeftOutError(answer["missing"])
         return Round(answer["figures"], answer["versions"])

@@ -58,6 +58,10 @@ class Bench:
     cores: Cores
     scale: float = 1.0
 
+    def seconds(self, enough: float) -> float:
+        """When to give up on what has `enough` seconds of time at full scale or less."""
+        return enough * max(1.0, self.scale)
+
     def amount(self, full: int, least: int = 1) -> int:
         """That share of `full`, but `least`."""
         return max(least, round(full * self.scale))

@@ -13,16 +13,18 @@ __all__ = ["run_row"]
 def run_row(
     row: Row,
     bench: Bench,
+    measured: Measured,
     *,
     rounds: int,
     contestants: Sequence[str] = (),
     progress: Callable[[str], object] = lambda _: None,
-) -> Measured:
-    """Measure `row`: so many `rounds` of each of the `contestants` (default: all of the row's).
+    complain: Callable[[str], object] = lambda _: None,
+) -> None:
+    """Measure `row` into `measured`: so many `rounds` of each of the `contestants` (default: all of the row's).
 
-    Raises `ProcessError` if one of them fails: then none of its figures can be trusted.
+    Who cannot take part is left out; so is who fails, whatever it was, and that is complained about. The others go on:
+    their processes are their own.
     """
-    measured = Measured(row.name, row.title, row.figures)
     for number in range(1, rounds + 1):
         for name in row.contestants:
             if name in measured.missing or (contestants and name not in contestants):
@@ -33,4 +35,7 @@ def run_row(
             except LeftOutError as why:
                 measured.missing[name] = str(why)
                 del measured.rounds[name]
-    return measured
+            except Exception as error:
+                complain(f"{row.name}, round {number}, {name}: {type(error).__name__}: {error}")
+                measured.missing[name] = f"it failed in round {number}: {error}"
+                del measured.rounds[name]

@@ -12,7 +12,7 @@ server's: a server that uses all of its core did not wait. Where it did wait, th
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +21,23 @@ from typing import NamedTuple
 from tests.benchmarks.processes import LinePeer, killed_after
 from tests.benchmarks.row import Bench, LeftOutError
 
-__all__ = ["SECONDS_PER_ROUND", "Server", "ServerRow", "Usage", "load_running", "measure", "require_c_load", "serving"]
+if sys.platform != "win32":
+    import resource
+
+__all__ = [
+    "SECONDS_PER_ROUND",
+    "Server",
+    "ServerRow",
+    "Usage",
+    "load_running",
+    "measure",
+    "require_c_load",
+    "require_descriptors",
+    "serving",
+]
 
 SECONDS_PER_ROUND = 120
+SPARE_DESCRIPTORS = 64
 C_SERVER = "C"
 
 
@@ -58,7 +72,8 @@ class Server:
 
     def usage(self) -> Usage:
         """Raises `ProcessError` if it has ended."""
-        return Usage(**json.loads(self._peer.ask()))
+        self._peer.write("")
+        return Usage(**self._peer.read_json())
 
 
 @contextmanager
@@ -74,8 +89,8 @@ def serving(bench: Bench, where: str, *arguments: str) -> Iterator[Server]:
         raise LeftOutError("it needs a C compiler and epoll")
     else:
         command = [*bench.programs.epoll, function, *arguments]
-    with LinePeer(command, bench.cores.server) as peer, killed_after(SECONDS_PER_ROUND, peer):
-        hello = json.loads(peer.read())
+    with LinePeer(command, bench.cores.server) as peer, killed_after(bench.seconds(SECONDS_PER_ROUND), peer):
+        hello = peer.read_json()
         if "missing" in hello:
             raise LeftOutError(hello["missing"])
         yield Server(peer, hello["port"], hello["versions"])
@@ -87,11 +102,19 @@ def require_c_load(bench: Bench) -> None:
         raise LeftOutError("this load needs a C compiler and epoll")
 
 
+def require_descriptors(connections: int) -> None:
+    """Raises `LeftOutError` if a process may not have so many `connections`."""
+    if sys.platform != "win32":
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if most != resource.RLIM_INFINITY and connections + SPARE_DESCRIPTORS > most:
+            raise LeftOutError(f"it needs {connections:,} connections, and the hard limit on descriptors is {most:,}")
+
+
 @contextmanager
 def load_running(bench: Bench, mode: str, *arguments: object) -> Iterator[LinePeer]:
     """Run the load, which ends by itself in time and is killed if it does not."""
-    command = [*bench.programs.load, mode, *map(str, arguments), str(SECONDS_PER_ROUND)]
-    with LinePeer(command, bench.cores.load) as load, killed_after(SECONDS_PER_ROUND, load):
+    command = [*bench.programs.load, mode, *map(str, arguments), str(round(bench.seconds(SECONDS_PER_ROUND)))]
+    with LinePeer(command, bench.cores.load) as load, killed_after(bench.seconds(SECONDS_PER_ROUND), load):
         yield load
 
 
@@ -103,7 +126,8 @@ def measure(server: Server, load: LinePeer, count: int) -> dict[str, float]:
     """
     load.read()  # "warm": nothing is in flight now
     before = server.usage()
-    measured = json.loads(load.ask("go"))
+    load.write("go")
+    measured = load.read_json()
     after = server.usage()
     wall = measured["wall"]
     figures = {

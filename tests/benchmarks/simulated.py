@@ -7,8 +7,6 @@ its time is taken ten times: only the connecting, at the beginning, is counted t
 
 from __future__ import annotations
 
-import json
-
 from tests.benchmarks.processes import LinePeer, killed_after
 from tests.benchmarks.row import Bench, Figure, Round
 from tests.benchmarks.virtual_hour import CLIENTS, HEARTBEATS
@@ -37,8 +35,8 @@ class Simulated:
         """`contestant` is the only one."""
         heartbeats = bench.amount(round(HEARTBEATS * SHARE_OF_AN_HOUR))
         command = [bench.python, "-m", "tests.benchmarks.virtual_hour", str(heartbeats)]
-        with LinePeer(command, bench.cores.server) as peer, killed_after(SECONDS_PER_ROUND, peer):
-            answer = json.loads(peer.read())
+        with LinePeer(command, bench.cores.server) as peer, killed_after(bench.seconds(SECONDS_PER_ROUND), peer):
+            answer = peer.read_json()
         measured = answer["measured"]
         figures = {
             "rate": measured["events"] / measured["cpu"],

@@ -49,6 +49,18 @@ def test_a_file_of_figures_can_be_shown_drawn_and_compared(tmp_path: Path, capsy
     assert "too few rounds to tell" in compared and "NOT COMPARABLE" not in compared
 
 
+def test_of_a_file_of_figures_only_what_is_asked_for_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    assert main(["call_soon", "timers", *TINY, "--only", "reactor", "asyncio", "--json", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["--read", str(file), "tim*", "--only", "asyncio"]) == 0
+    shown = capsys.readouterr().out
+    assert ROWS["timers"].title in shown and ROWS["call_soon"].title not in shown
+    assert "asyncio" in shown and "\nreactor" not in shown
+
+
 def test_a_row_that_fails_does_not_stop_the_others_and_is_not_forgotten(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,20 +70,23 @@ def test_a_row_that_fails_does_not_stop_the_others_and_is_not_forgotten(
     monkeypatch.setattr(type(ROWS["timers"]), "measure", fall_over)
     file = tmp_path / "figures.json"
     assert main(["timers", "echo-64-1", *TINY, "--only", "asyncio", "--json", str(file)]) == 1
-    assert [row.name for row in load(file).rows] == ["echo-64-1"]
-    assert "timers: not measured: fell over" in capsys.readouterr().err
+    failed, well = load(file).rows
+    assert failed.rounds == {} and failed.missing == {"asyncio": "it failed in round 1: fell over"}
+    assert list(well.rounds) == ["asyncio"]
+    assert capsys.readouterr().err == "timers, round 1, asyncio: ProcessError: fell over\n"
 
 
 def test_an_interrupted_run_keeps_what_it_has(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(row: object, *rest: object, **more: object) -> None:
+    def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(program, "run_row", interrupt)
+    monkeypatch.setattr(type(ROWS["timers"]), "measure", interrupt)
     file = tmp_path / "figures.json"
-    assert main(["timers", *TINY, "--json", str(file)]) == 130
-    assert load(file).heading["machine"]
+    assert main(["echo-64-1", "timers", *TINY, "--only", "asyncio", "--json", str(file)]) == 130
+    first, second = load(file).rows
+    assert list(first.rounds) == ["asyncio"] and not any(second.rounds.values())
 
 
 def test_rows_are_chosen_by_pattern_and_a_contestant_drops_those_that_it_is_not_in() -> None:
@@ -102,15 +117,20 @@ def test_files_that_cannot_be_used_are_one_line_before_anything_is_measured(
     other = tmp_path / "other.json"
     other.write_text("[]")
     save(Run({}), good := tmp_path / "good.json")
+    kept = tmp_path / "kept.json"
+    kept.write_text("kept")
     for arguments, message in (
         (["--read", str(tmp_path / "absent")], "absent"),
         (["--against", str(other)], "other.json: not a file of figures"),
         (["--json", str(tmp_path / "no" / "place")], "place"),
         (["--chart", str(tmp_path / "no" / "place"), "--read", str(good)], "place"),
+        (["--json", str(kept), "--python", str(tmp_path / "none")], "none"),
     ):
         assert main(["timers", *arguments]) == 1
         printed = capsys.readouterr()
         assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.json", "kept.json", "other.json"]
+    assert kept.read_text() == "kept"
 
 
 def test_a_reason_to_be_left_out_is_in_the_table(

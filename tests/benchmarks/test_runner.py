@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
 from tests.benchmarks.compiling import PYTHON_LOAD
 from tests.benchmarks.processes import Cores, ProcessError
+from tests.benchmarks.results import Measured
 from tests.benchmarks.row import Bench, Figure, LeftOutError, Round
 from tests.benchmarks.runner import run_row
 
@@ -32,10 +34,16 @@ class Counting:
         return Round({"number": float(len(self.asked))})
 
 
+def run(row: Counting, **options: Any) -> Measured:
+    measured = Measured(row.name, row.title, row.figures)
+    run_row(row, BENCH, measured, rounds=2, **options)
+    return measured
+
+
 def test_the_rounds_of_all_contestants_are_interleaved() -> None:
     row = Counting()
     said: list[str] = []
-    measured = run_row(row, BENCH, rounds=2, progress=said.append)
+    measured = run(row, progress=said.append)
     assert row.asked == ["a", "b", "c", "a", "b", "c"]
     assert {name: [each.figures["number"] for each in rounds] for name, rounds in measured.rounds.items()} == {
         "a": [1, 4],
@@ -47,16 +55,39 @@ def test_the_rounds_of_all_contestants_are_interleaved() -> None:
 
 def test_only_those_who_are_wanted_take_part() -> None:
     row = Counting()
-    assert list(run_row(row, BENCH, rounds=1, contestants=["c", "x"]).rounds) == row.asked == ["c"]
+    assert list(run(row, contestants=["c", "x"]).rounds) == ["c"]
+    assert row.asked == ["c", "c"]
 
 
 def test_who_is_left_out_is_asked_once_and_has_a_reason() -> None:
     row = Counting(b=LeftOutError("no luck"))
-    measured = run_row(row, BENCH, rounds=2)
+    complaints: list[str] = []
+    measured = run(row, complain=complaints.append)
     assert row.asked == ["a", "b", "c", "a", "c"]
     assert measured.missing == {"b": "no luck"} and list(measured.rounds) == ["a", "c"]
+    assert complaints == []
 
 
-def test_a_failure_is_not_hidden() -> None:
-    with pytest.raises(ProcessError, match="fell over"):
-        run_row(Counting(b=ProcessError("fell over")), BENCH, rounds=2)
+@pytest.mark.parametrize("error", [ProcessError("fell over"), KeyError("fell over"), ZeroDivisionError("fell over")])
+def test_who_fails_is_complained_about_and_the_others_go_on(error: Exception) -> None:
+    row = Counting(b=error)
+    complaints: list[str] = []
+    measured = run(row, complain=complaints.append)
+    assert row.asked == ["a", "b", "c", "a", "c"]
+    assert [len(rounds) for rounds in measured.rounds.values()] == [2, 2]
+    (complaint,) = complaints
+    assert complaint.startswith("counting, round 1, b: ") and "fell over" in complaint
+    assert measured.missing["b"].startswith("it failed in round 1: ")
+
+
+def test_an_interrupt_leaves_the_rounds_that_are_complete() -> None:
+    row = Counting()
+    measured = Measured(row.name, row.title, row.figures)
+
+    def interrupt(said: str) -> None:
+        if said == "counting: round 2 of 2, b":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_row(row, BENCH, measured, rounds=2, progress=interrupt)
+    assert [len(rounds) for rounds in measured.rounds.values()] == [2, 1, 1]

@@ -12,7 +12,7 @@ from tests.benchmarks.compiling import PYTHON_LOAD
 from tests.benchmarks.processes import ROOT, Cores
 from tests.benchmarks.row import Bench, LeftOutError
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.servers import load_running, measure, require_c_load, serving
+from tests.benchmarks.servers import load_running, measure, require_c_load, require_descriptors, serving
 
 WITHOUT_C = Bench(sys.executable, PYTHON_LOAD, Cores(None, None), 0.001)
 
@@ -41,6 +41,15 @@ def test_without_a_compiler_echo_is_measured_and_what_needs_c_is_left_out() -> N
     for name in ("idle", "fanout", "bulk", "forward", "accept", "memory"):
         with pytest.raises(LeftOutError, match="C compiler"):
             ROWS[name].measure("asyncio", WITHOUT_C)
+
+
+def test_more_connections_than_a_process_may_have_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda which: (256, 1_000))
+    require_descriptors(900)
+    with pytest.raises(LeftOutError, match="needs 1,000 connections, and the hard limit on descriptors is 1,000"):
+        require_descriptors(1_000)
+    with pytest.raises(LeftOutError, match="hard limit"):
+        ROWS["echo-64-1000"].measure("asyncio", WITHOUT_C)
 
 
 def test_a_library_that_is_not_installed_is_a_reason() -> None:

@@ -6,7 +6,6 @@ each direction by itself. `reactor` runs its own example here.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Bench, Figure, Round
@@ -57,7 +56,7 @@ class Forward(ServerRow):
         require_c_load(bench)
         size = bench.amount(self.size)
         with load_running(bench, "forward", bench.amount(WARMUP), size) as load:
-            target = json.loads(load.read())["listening"]
+            target = load.read_json()["listening"]
             with serving(bench, self.servers[contestant], f"127.0.0.1:{target}") as server:
                 load.write(str(server.port))
                 return Round(measure(server, load, size), server.versions)
