@@ -2,7 +2,10 @@
 
 import sys
 
-from reactor.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from reactor.cli.main import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # while it was being imported
+        sys.exit(130)

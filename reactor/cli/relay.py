@@ -22,13 +22,13 @@ wait, and may be so for as long as he likes: no deadline ends a transfer. Ctrl-C
 from __future__ import annotations
 
 import os
-import socket
+import signal
 from collections.abc import Callable
 
 from reactor.cli.progress import Progress
 from reactor.cli.screen import complain
 from reactor.cli.standard_streams import StandardInput, StandardOutput
-from reactor.kernel.descriptors import occupy_standard_descriptors
+from reactor.kernel.descriptors import is_open, occupy_standard_descriptors
 from reactor.loop import Reactor
 from reactor.network import ConnectionOptions, Protocol, Server, Transport, connect, listen
 from reactor.network.address import format_address
@@ -36,6 +36,9 @@ from reactor.network.address import format_address
 __all__ = ["Relay", "run_connect", "run_listen"]
 
 _PATIENT = ConnectionOptions(write_timeout=None, drain_timeout=None)
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP) if os.name == "posix" else ()
+"""Besides Ctrl-C. The kernel's own way to end a program would close its sockets as if all had been said."""
 
 _UNHEARD = 141
 """The exit status when nobody reads the output any more: 128 and the number of SIGPIPE, as shells have it."""
@@ -60,10 +63,15 @@ def run_connect(address: str, *, progress: bool = False) -> int:
 def _run(name: str, begin: Callable[[Relay], None], progress: bool) -> int:
     if os.name != "posix":  # select(2) on Windows is for sockets alone
         raise OSError("standard input and output cannot be watched on this system")
+    if not is_open(1):
+        raise OSError("standard output is closed (to throw away what comes, say >/dev/null)")
     occupy_standard_descriptors()
     with Reactor() as reactor:
         relay = Relay(reactor, f"python3 -m reactor {name}")
         begin(relay)
+        for signum in _ENDING:
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # as under nohup(1)
+                reactor.add_signal_handler(signum, relay.terminated, signum)
         if progress:
             relay.progress.start()
         try:
@@ -92,10 +100,7 @@ class Relay:
     def listen(self, address: str, keep: bool) -> None:
         """Wait for peers."""
         self._keep = keep
-        try:
-            self._server = listen(self.reactor, lambda: Turn(self), address, options=_PATIENT, max_connections=1)
-        except socket.gaierror as exc:
-            raise socket.gaierror(exc.errno, f"cannot resolve {address}: {exc.strerror}") from exc
+        self._server = listen(self.reactor, lambda: Turn(self), address, options=_PATIENT, max_connections=1)
         complain(f"listening at {', '.join(self._server.addresses)}")
 
     def connect(self, address: str) -> None:
@@ -145,6 +150,13 @@ class Relay:
         self._listen_no_longer()
         if self._turn is not None:
             self._turn.transport.abort()
+
+    def terminated(self, signum: signal.Signals) -> None:
+        """Somebody wants this to end now, and the peer must not take that for the end of what there is."""
+        self.progress.clear()
+        complain("terminated")
+        self.status = 128 + signum
+        self.reactor.stop()  # as in `_output_failed`
 
     def _output_failed(self, error: BaseException) -> None:
         if isinstance(error, BrokenPipeError):

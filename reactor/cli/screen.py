@@ -7,6 +7,7 @@ waits, so it goes to the standard error, and only if that is a terminal.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 __all__ = ["Screen", "complain"]
@@ -41,7 +42,8 @@ class Screen:
     def progress(self, line: str) -> None:
         """Show this in place of the progress shown before."""
         if self.is_watched:
-            print(_CLEAR + line, end="", file=sys.stderr, flush=True)
+            width = shutil.get_terminal_size().columns - 1  # a line that is broken cannot be taken back
+            print(_CLEAR + line[:width], end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Take the progress away."""

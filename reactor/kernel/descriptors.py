@@ -55,10 +55,17 @@ def occupy_standard_descriptors() -> None:
     Otherwise the next socket gets that number, and is taken for standard input or output.
     """
     for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
+        if not is_open(descriptor):
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+
+
+def is_open(descriptor: int) -> bool:
+    """Whether there is something behind that number."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def is_readable(descriptor: int) -> bool:

@@ -31,8 +31,10 @@ def parse_address(text: str) -> HostPort:
         host = host[1:-1]
     elif ":" in host:
         raise OptionError(f"address {text!r}: an IPv6 address stands in brackets, as in '[::1]:9000'")
-    if not colon or not (port.isascii() and port.isdigit()):
+    if not colon or not port:
         raise OptionError(f"address {text!r} has no port: write it as 'host:port'")
+    if not (port.isascii() and port.isdigit()):
+        raise OptionError(f"address {text!r}: the port must be a number, not {port!r}")
     if len(port) > 5 or int(port) > 65_535:
         raise OptionError(f"address {text!r}: the port must be from 0 to 65535")
     return HostPort(host, int(port))

@@ -28,7 +28,7 @@ from reactor.network.acceptor import descriptor_closed
 from reactor.network.address import format_address
 from reactor.network.interface import AnyProtocol, Buffer, Transport
 from reactor.network.options import ConnectionOptions, Overflow
-from reactor.network.oserrors import pending_error
+from reactor.network.oserrors import os_error, pending_error, waiting_error
 from reactor.network.receiver import Receiver, is_buffered
 from reactor.network.sender import Flow, Sender
 from reactor.network.socket_view import TransportSocket
@@ -279,6 +279,9 @@ class Connection(Transport):
         state = self.state
         if state is State.CLOSED:
             self._release(reset=event is Event.ABORT)
+            return
+        if before is State.PEER_ENDED and (code := waiting_error(self.socket)):
+            self._feed(Event.LOST, os_error(code))  # a reset; with nothing to send, nobody has looked since
             return
         if state is State.ENDED or (state is State.DRAINING and before is not State.ENDED):  # our FIN, once
             try:

@@ -12,7 +12,7 @@ import socket
 
 from reactor.kernel import Socket
 
-__all__ = ["os_error", "pending_error"]
+__all__ = ["os_error", "pending_error", "waiting_error"]
 
 
 def os_error(code: int) -> OSError:
@@ -20,6 +20,11 @@ def os_error(code: int) -> OSError:
     return OSError(code, os.strerror(code))
 
 
+def waiting_error(sock: Socket) -> int:
+    """The errno that waits in the socket, 0 for none. It is told once."""
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
 def pending_error(sock: Socket) -> OSError:
     """Why a connected socket is connected no longer: the error that waits, otherwise a reset."""
-    return os_error(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or errno.ECONNRESET)
+    return os_error(waiting_error(sock) or errno.ECONNRESET)

@@ -285,7 +285,10 @@ def listen(
 def _bind(kernel: Kernel, address: str, backlog: int) -> list[Socket]:
     """Listen at every address that `address` stands for and this machine has, at one port."""
     host, port = parse_address(address)
-    found = {info[4]: info for info in kernel.getaddrinfo(host, port, socket.AI_PASSIVE)}  # each once
+    try:
+        found = {info[4]: info for info in kernel.getaddrinfo(host, port, socket.AI_PASSIVE)}  # each once
+    except OSError as exc:  # which name it was, it does not say
+        raise type(exc)(exc.errno, f"cannot resolve {address}: {exc.strerror}") from exc
     for attempt in range(_PORT_ATTEMPTS):
         sockets: list[Socket] = []
         chosen = port

@@ -138,7 +138,7 @@ def measure(options: argparse.Namespace, typed: Sequence[str], run: Run) -> int:
             )
             show_progress()
             keep(run, options.json)
-            print(f"\n{format_row(measured)}", flush=True)
+            print(f"\n{format_row(measured, run.heading)}", flush=True)
     return status
 
 

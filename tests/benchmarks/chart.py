@@ -3,9 +3,10 @@
 What is compared are ratios, and a ratio of 2 is as far from 1 as one of a half is: so the scale is logarithmic, each
 grid line twice the one before, and a bar starts at 1, to the right where `reactor` is better and to the left where it
 is not, so that its colour is not needed to tell. The block at its end goes from its worst round to its best. The others
-are marks below the bar, where they do not hide one that ends near 1. The scale is as wide as the bars need it; a mark
-that lies beyond it is drawn at its end, with an arrow. Where uvloop did not take part, the line is in a part of its
-own, measured against somebody else, and says so; where nobody else did, only the figure itself is there.
+are marks below the bar, where they do not hide one that ends near 1. The scale is as wide as the bars need it, up to a
+thousand times; a mark that lies beyond it is drawn at its end, with an arrow. Where uvloop did not take part, the line
+is in a part of its own, measured against somebody else, and says so; where nobody else did, only the figure itself is
+there. Better is not faster: what is compared is what a server needs for a message, and that stands above the bars.
 
 The description of the picture holds all its figures as text, for those who are read to. How it is painted, and what
 that takes care of, is in `drawing`.
@@ -39,6 +40,7 @@ from tests.benchmarks.row import Figure
 __all__ = ["draw"]
 
 TITLE = "reactor beside other event loops"
+MEASURE = "CPU time of the server for a message, unless the line says otherwise"
 REFERENCES = ("uvloop", "asyncio", "redis-server")
 """The first of these that took part is 1."""
 NAMES = {
@@ -47,22 +49,29 @@ NAMES = {
     "threads": "thread per connection",
     "asyncio-protocol": "asyncio, protocol by hand",
     "uvloop-protocol": "uvloop, protocol by hand",
+    "asyncio-joined": "asyncio, by hand, answers joined",
+    "uvloop-joined": "uvloop, by hand, answers joined",
+    "python": "the interpreter alone",
 }
 """What the legend says instead of the short names."""
 
 WIDTH, MARGIN = 900, 24
-LABELS = (MARGIN, 275)
-PLOT = (291, 648)
-RATIO_END = 710
-VALUES = (720, WIDTH - MARGIN)
+LABELS = (MARGIN, 332)
+PLOT = (346, 654)
+RATIO_END = 724
+VALUES = (732, WIDTH - MARGIN)
 INDENT = 14
 BAR, CAP, MARK = 9, 14, 9
 """The heights of a bar, of the block at its end, and of the marks below it."""
 LINE_GAP, FAMILY_GAP, PART_GAP = 6.0, 8.0, 28.0
-LEAST_TICKS = 30.0
+LEAST_TICKS = 38.0
 """Between two numbers on the scale."""
 MORE = 0.7
 """How many doublings the scale goes on beyond the bars."""
+FURTHEST = 10.0
+"""How many doublings from 1 a bar is drawn; its number says how long it should have been."""
+NOT_DRAWN = ("command",)
+"""Parts of the heading that mean nothing where the picture is shown."""
 
 
 @dataclass
@@ -121,8 +130,8 @@ class Scale:
 
     def __init__(self, bars: Iterable[float]) -> None:
         exponents = [math.log2(ratio) for ratio in bars]
-        self._low = min([-1.0, *exponents]) - MORE
-        self._high = max([1.0, *exponents]) + MORE
+        self._low = max(min([-1.0, *exponents]), -FURTHEST) - MORE
+        self._high = min(max([1.0, *exponents]), FURTHEST) + MORE
         self._width = (PLOT[1] - PLOT[0]) / (self._high - self._low)
 
     def x(self, ratio: float) -> float:
@@ -193,10 +202,13 @@ def describe(parts: Sequence[Part]) -> str:
 def draw_heading(canvas: Canvas, references: Sequence[str]) -> None:
     canvas.text(MARGIN, canvas.y + 8, TITLE, "text strong", 19.0)
     canvas.y += 34
-    than = f"than {references[0]}" if len(references) == 1 else "than who stands at 1"
-    explained = f"How many times better {than}: medians of all rounds. Each grid line is twice the one before."
-    canvas.text(MARGIN, canvas.y, explained if references else "Medians of all rounds.", "muted")
-    canvas.y += 26
+    than = references[0] if len(references) == 1 else "who stands at 1"
+    explained = [f"How many times better than {than}, in {MEASURE}."] if references else []
+    explained += ["Medians of all rounds." + (" Each grid line is twice the one before." if references else "")]
+    for sentence in explained:
+        canvas.text(MARGIN, canvas.y, sentence, "muted")
+        canvas.y += NORMAL * LEADING
+    canvas.y += 11
 
 
 def draw_legend(canvas: Canvas, names: Sequence[str], references: Sequence[str], marks: Mapping[str, Mark]) -> None:
@@ -256,6 +268,8 @@ def fraction(tick: float) -> str:
 
 def times(ratio: float) -> str:
     """To a hundredth, or to three digits where these are fewer."""
+    if ratio >= 1e5:  # not a measurement any more
+        return f"{ratio:.0e}\N{MULTIPLICATION SIGN}"
     return f"{ratio:,.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}\N{MULTIPLICATION SIGN}"
 
 
@@ -299,7 +313,7 @@ def draw_bar(canvas: Canvas, one: float, end: float, ends: Sequence[float], y: f
 
 def draw_caption(canvas: Canvas, run: Run) -> None:
     """Where, when and how, and the versions that the heading does not know."""
-    facts = [f"{name}: {value}" for name, value in run.heading.items()]
+    facts = [f"{name}: {value}" for name, value in run.heading.items() if name not in NOT_DRAWN]
     known = " ".join(facts)
     facts += [text for name, version in run.versions.items() if (text := f"{name} {version}") not in known]
     lines = wrap("\N{NO-BREAK SPACE}\N{MIDDLE DOT} ".join(facts), WIDTH - 2 * MARGIN, SMALL)

@@ -26,7 +26,7 @@ RULE = (
     f"beyond the noise: {FEWEST_ROUNDS} rounds or more in both files, and the ranges of old and new do not overlap\n"
     "(by chance alone: 1 in 126 with 5 rounds each); what changed for everybody alike is the machine"
 )
-MAY_DIFFER = {"date", "command", "rounds", "Python", "libraries"}
+MAY_DIFFER = {"date", "revision", "command", "rounds", "Python", "libraries"}
 """Parts of the heading that do not make figures incomparable; versions are taken from the rounds themselves."""
 VERDICT_WIDTH = 23
 ABSENT = "-"
@@ -56,7 +56,9 @@ def count(pairs: Sequence[tuple[Measured, Measured]]) -> str:
 
 
 def when(run: Run) -> str:
-    return run.heading.get("date", "no date")
+    """When it took place and, if known, what was checked out."""
+    date, revision = run.heading.get("date", "no date"), run.heading.get("revision")
+    return f"{date}, revision {revision}" if revision else date
 
 
 def differences(old: Run, new: Run) -> Iterator[str]:

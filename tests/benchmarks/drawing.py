@@ -5,13 +5,12 @@ from elsewhere, brings its own background, and changes its colours with the read
 marks differ in shape too. The colours are Okabe and Ito's, chosen for those who see fewer of them.
 
 Nobody can know here how wide a text will be, for the font is the reader's. It is taken to be as wide as in the widest
-of the usual ones, and broken where it would leave its column.
+of the usual ones, and broken where it would leave its column; between words, for a hyphen is part of a name.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
@@ -33,8 +32,13 @@ NORMAL, SMALL = 12.0, 11.0
 """Sizes of the font, in pixels, as everything here."""
 LEADING = 1.25
 """The height of a line of text in sizes of its font."""
-EM = 0.56
-"""The width of an average letter of DejaVu Sans in sizes of the font; Arial and Helvetica have 0.47."""
+WIDTHS = {" ',./:;IJ\\ijl|\N{MIDDLE DOT}\N{NO-BREAK SPACE}": 0.335, "()-[]frt!": 0.41, "*_?cksz": 0.58}
+WIDTHS |= {"ABCKRVXZ": 0.7, "#&+<=>DGHNOQUw~^\N{MULTIPLICATION SIGN}": 0.84, "@%mMW": 1.0}
+"""Of the letters of DejaVu Sans, in sizes of the font, rounded up; Arial and Helvetica are an eighth narrower."""
+MOST = {letter: width for letters, width in WIDTHS.items() for letter in letters}
+OTHERS, WIDE = 0.64, 1.05
+"""What the others are as wide as, and from `FIRST_WIDE` on."""
+FIRST_WIDE = "\u1100"
 
 STYLE = """
 text { font-family: -apple-system, "Segoe UI", "Helvetica Neue", Helvetica, Arial, "DejaVu Sans", sans-serif }
@@ -57,6 +61,7 @@ RING = "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0zM-2.4 0a2.4 2.4 0 1 1 4.8 0a2.4 2.4
 SQUARE, DIAMOND = "M-3.7 -3.7h7.4v7.4h-7.4z", "M0 -5.2l5.2 5.2l-5.2 5.2l-5.2 -5.2z"
 TRIANGLE, UPSIDE_DOWN = "M0 -5l5.2 9h-10.4z", "M0 5l5.2 -9h-10.4z"
 PILLAR, PLUS = "M-1.75 -5.5h3.5v11h-3.5z", "M-1.6 -5h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z"
+TWO_PILLARS = "M-4.2 -5.5h3v11h-3zM1.2 -5.5h3v11h-3z"
 
 Mark = tuple[str, str]
 """The path of its outline around the origin, and its colour, as a class of `STYLE`."""
@@ -65,12 +70,15 @@ MARKS: dict[str, Mark] = {
     "asyncio-protocol": (RING, "amber"),
     "uvloop": (PILLAR, "plain"),
     "uvloop-protocol": (PILLAR, "green"),
+    "asyncio-joined": (UPSIDE_DOWN, "amber"),
+    "uvloop-joined": (TWO_PILLARS, "green"),
     "threads": (SQUARE, "pink"),
     "bare": (DIAMOND, "green"),
     "C": (TRIANGLE, "plain"),
+    "python": (PLUS, "plain"),
 }
 """By contestant."""
-SPARE_MARKS: list[Mark] = [(PLUS, "green"), (UPSIDE_DOWN, "amber"), (PLUS, "pink"), (UPSIDE_DOWN, "plain")]
+SPARE_MARKS: list[Mark] = [(PLUS, "green"), (UPSIDE_DOWN, "pink"), (PLUS, "amber"), (UPSIDE_DOWN, "plain")]
 """For those who are not in `MARKS`, in turn."""
 
 
@@ -113,9 +121,20 @@ def printable(value: object) -> str:
 
 
 def width_of(text: str, size: float) -> float:
-    return len(text) * size * EM
+    """At most, in the fonts that are asked for; a bold one is an eighth wider."""
+    return size * sum(MOST.get(letter, OTHERS if letter < FIRST_WIDE else WIDE) for letter in text)
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """`text` in lines that fit into `width`."""
-    return textwrap.wrap(text, max(1, int(width / (size * EM))))
+    """`text` in lines that fit into `width`; a word is broken if it does not fit into one of its own."""
+    lines: list[str] = []
+    for word in re.findall(r"[^ \t\r\n]+", text):  # not at spaces that hold together
+        if lines and width_of(f"{lines[-1]} {word}", size) <= width:
+            lines[-1] += f" {word}"
+            continue
+        lines.append("")
+        for letter in word:
+            if lines[-1] and width_of(lines[-1] + letter, size) > width:
+                lines.append("")
+            lines[-1] += letter
+    return lines

@@ -16,7 +16,7 @@ ROUND_FACTORS = (1.0, 0.98, 1.03, 1.01, 0.99)
 
 ECHO = {"reactor": 1.0, "asyncio": 0.7, "uvloop": 1.0, "threads": 0.6, "bare": 1.03, "C": 1.3}
 FRAMED = {"reactor": 9.0, "asyncio": 0.8, "uvloop": 1.0, "threads": 1.4}
-FRAMED |= {"asyncio-protocol": 1.2, "uvloop-protocol": 1.6}
+FRAMED |= {"asyncio-protocol": 1.2, "uvloop-protocol": 1.6, "asyncio-joined": 10.0, "uvloop-joined": 12.0}
 LOOPS = {"reactor": 1.4, "asyncio": 0.8, "uvloop": 1.0}
 
 
@@ -48,6 +48,7 @@ def invented_run() -> Run:
         "system": "Linux 6.0, x86_64",
         "Python": "CPython 3.13.0",
         "libraries": "reactor 0.1.0, uvloop 0.21.0",
+        "revision": "0123abc",
         "pinned": "server on core 1, load on core 0",
         "load": "closed loop in C, every byte compared",
         "work": "the full amount of each row",
@@ -87,6 +88,13 @@ def invented_run() -> Run:
             tuple(Figure(key, f"µs CPU/{key}", 1e6, 2, "least", True) for key in ("set", "cancel", "fire")),
             {"set": 1.3e-6, "cancel": 5e-7, "fire": 9e-7},
             {"reactor": 1.6, "asyncio": 0.7, "uvloop": 1.0},
+        ),
+        invented_row(
+            "start",
+            "import, and a process with a listening server",
+            (Figure("resident", "MB resident", 1e-6, 1, "least", True),),
+            {"resident": 2.4e7},
+            {"reactor": 1.5, "asyncio": 1.1, "uvloop": 1.0, "python": 2.5},
         ),
         invented_row(
             "redis",

@@ -1,8 +1,9 @@
 """What was measured, for people: a heading, and a table or more for each row.
 
 A table shows the median of a figure and, beside it, the least and the most of all rounds: two contestants whose ranges
-overlap should not be told apart by their medians. Then come ratios: how many times better this contestant is than a
-reference, above 1 being better whether the figure is one to be small (a cost) or one to be large (a rate).
+overlap should not be told apart by their medians. A single round has no range. Then come ratios: how many times better
+this contestant is than a reference, above 1 being better whether the figure is one to be small (a cost) or one to be
+large (a rate).
 
 A row with one headline figure is one table; the figures that explain it follow on its right. A row with several (set,
 cancel and fire a timer) has a table for each, because each has an order of its own.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -21,28 +23,34 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.benchmarks.processes import ROOT, Cores, ProcessError
-from tests.benchmarks.results import FEWEST_ROUNDS, Measured, Run
+from tests.benchmarks.results import FEWEST_ROUNDS, Measured, Run, printable
 from tests.benchmarks.row import LOAD_SHARE, SERVER_SHARE, Figure
 
 __all__ = ["describe_run", "format_heading", "format_row", "format_run", "lay_out"]
 
 BUSY = 0.9
 """A process that uses more than this share of its core did not have to wait for anybody."""
-REFERENCES = ("uvloop", "uvloop-protocol", "asyncio", "redis-server")
-"""Who gets a column of ratios, where they took part; frames have streams and a hand-written protocol to beat."""
-WIDEST = 144
+AS_BUSY = 0.05
+"""The load is as busy as the server if its share is no more than this below the server's."""
+REFERENCES = ("uvloop", "uvloop-protocol", "uvloop-joined", "asyncio", "redis-server")
+"""Who gets a column of ratios, where they took part; frames have streams and two hand-written protocols to beat."""
+MESSAGES = "messages/s"
+"""What our own load counts. One that is not in C is slower than most servers, so this and its latencies are its own."""
+SHARES = (SERVER_SHARE.key, LOAD_SHARE.key)
+WIDEST = 120
 """Characters; a table that would be wider is continued below, with the names again."""
 ABSENT = "-"
 ASK_VERSIONS = """
 import platform
-from importlib import metadata
 print(platform.python_implementation(), platform.python_version(), sep="\\n")
 try:
+    from importlib import metadata
     print("uvloop", metadata.version("uvloop"))
-except metadata.PackageNotFoundError:
+except ImportError:
     print("no uvloop")
 """
 SECONDS_TO_ANSWER = 60
+SPOILT = f"the load is in Python, slower than most servers: {MESSAGES} and latencies would be its own and are left out"
 
 
 def describe_run(
@@ -55,12 +63,14 @@ def describe_run(
     cannot be asked.
     """
     interpreter, libraries = ask_versions(python)
+    measured_revision = revision()
     pinned = "no" if cores.server is None else f"server on core {cores.server}, load on core {cores.load}"
-    return {
+    heading = {
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}{congestion_control()}",
         "Python": interpreter,
         "libraries": libraries,
+        **({"revision": measured_revision} if measured_revision else {}),
         "pinned": pinned,
         "load": f"closed loop in {language}, every byte compared",
         "work": "the full amount of each row" if scale == 1 else f"{scale:g} of each row's full amount",
@@ -68,19 +78,51 @@ def describe_run(
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "command": shlex.join(command),
     }
+    return {name: printable(value) for name, value in heading.items()}  # what was typed need not be text
 
 
 def ask_versions(python: str) -> tuple[str, str]:
-    """The version of the interpreter `python`, and those of the libraries that it can import."""
+    """The version of the interpreter `python`, and those of the libraries that it can import.
+
+    Raises `ProcessError` if it is not Python, or not new enough for this project.
+    """
     try:
-        answer = subprocess.run(
-            [python, "-c", ASK_VERSIONS], capture_output=True, text=True, timeout=SECONDS_TO_ANSWER, check=True
-        ).stdout.splitlines()
+        answer = output_of(python, "-c", ASK_VERSIONS)
     except (OSError, subprocess.SubprocessError) as error:
-        raise ProcessError(f"cannot be run as Python: {python}: {error}") from error
-    implementation, version, uvloop = answer
-    own = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    return f"{implementation} {version}", f"reactor {own}, {uvloop}"
+        reason = error if isinstance(error, OSError) else "it failed, or did not end"
+        raise ProcessError(f"cannot be run as Python: {python}: {reason}") from error
+    found = re.fullmatch(r"(\w+)\n((\d+)\.(\d+)\S*)\n(.*uvloop.*)\n", answer)
+    if not found:
+        raise ProcessError(f"cannot be run as Python: {python}: it answers like something else")
+    implementation, version, major, minor, uvloop = found.groups()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = project["requires-python"].removeprefix(">=")
+    if (int(major), int(minor)) < tuple(map(int, needed.split("."))):
+        raise ProcessError(f"{python} is {implementation} {version}; reactor needs {needed}")
+    return f"{implementation} {version}", f"reactor {project['version']}, {uvloop}"
+
+
+def revision() -> str | None:
+    """What is checked out, and whether it has been changed since; None if this is not a checkout or git is missing.
+
+    The version of the library is the same for months: only this tells two files of figures apart.
+    """
+    if not (ROOT / ".git").exists():  # git would look for one above
+        return None
+    git = ("git", "-C", str(ROOT), "--no-optional-locks")  # nothing is written where somebody may be working
+    try:
+        commit = output_of(*git, "rev-parse", "--short", "HEAD").strip()
+        changes = output_of(*git, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):  # also a repository without a commit, or somebody else's
+        return None
+    return f"{commit} with changes" if changes else commit
+
+
+def output_of(*command: str) -> str:
+    """What it prints. Raises `OSError` or `SubprocessError` if it cannot be run, fails or does not end."""
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS_TO_ANSWER, check=True
+    ).stdout
 
 
 def congestion_control() -> str:
@@ -100,7 +142,7 @@ def processor() -> str:
 
 def format_run(run: Run) -> str:
     """All of it."""
-    return "\n\n".join([format_heading(run.heading), *map(format_row, run.rows)])
+    return "\n\n".join([format_heading(run.heading), *(format_row(row, run.heading) for row in run.rows)])
 
 
 def format_heading(heading: Mapping[str, str]) -> str:
@@ -108,15 +150,22 @@ def format_heading(heading: Mapping[str, str]) -> str:
     return "\n".join(f"{name + ':':{width}} {value}" for name, value in heading.items())
 
 
-def format_row(measured: Measured) -> str:
-    """The tables of one row, best contestant first, and what is to be known about them."""
+def format_row(measured: Measured, heading: Mapping[str, str] | None = None) -> str:
+    """The tables of one row, best contestant first, and what is to be known about them.
+
+    The `heading` is that of its run. If it says that the load was not the one in C, the columns that this spoils are
+    left out; without a heading it is taken to be the one in C.
+    """
     versions = ", ".join(f"{name} {version}" for name, version in measured.versions.items())
     lines = [measured.title + (f"  ({versions})" if versions else "")]
     headlines, plain = measured.headlines, measured.plain
+    spoilt = load_in_python(measured, heading or {})
+    if spoilt:
+        plain = [figure for figure in plain if figure.key in SHARES]
     if any(measured.rounds.values()):
         if len(headlines) == 1:
             (figure,) = headlines
-            lines += table(measured.ranking(figure), [*ranked(measured, figure), *explained(measured, plain)])
+            lines += table(measured.ranking(figure), ranked(measured, figure), explained(measured, plain))
         else:
             for figure in headlines:
                 lines += table(measured.ranking(figure), ranked(measured, figure))
@@ -124,7 +173,15 @@ def format_row(measured: Measured) -> str:
                 everybody = [name for name, rounds in measured.rounds.items() if rounds]
                 lines += table(everybody, explained(measured, plain))
     lines += [f"{name}: left out, {why}" for name, why in measured.missing.items()]
-    return "\n".join([*lines, *warnings(measured)])
+    lines += few_rounds(measured)
+    lines += [SPOILT] if spoilt else waits(measured)
+    return "\n".join(lines)
+
+
+def load_in_python(measured: Measured, heading: Mapping[str, str]) -> bool:
+    """Whether our load, which alone counts messages, was the slow one."""
+    described = heading.get("load", "")
+    return described.startswith("closed loop in Python") and any(each.heading == MESSAGES for each in measured.plain)
 
 
 Column = tuple[str, Mapping[str, str]]
@@ -136,10 +193,13 @@ def ranked(measured: Measured, figure: Figure) -> Iterator[Column]:
     spreads = {name: measured.spread(name, figure.key) for name in measured.rounds}
     found = {name: spread for name, spread in spreads.items() if spread}
     yield figure.heading, {name: figure.format(spread.median) for name, spread in found.items()}
-    yield (
-        "min-max",
-        {name: f"{figure.format(spread.least)}-{figure.format(spread.most)}" for name, spread in found.items()},
-    )
+    ranges = {
+        name: f"{figure.format(spread.least)}-{figure.format(spread.most)}"
+        for name, spread in found.items()
+        if spread.rounds > 1
+    }
+    if ranges:
+        yield "min-max", ranges
     for reference in REFERENCES:
         ratios = {name: measured.ratio(figure, name, reference) for name in found}
         if reference in found:
@@ -155,19 +215,29 @@ def explained(measured: Measured, figures: Sequence[Figure]) -> Iterator[Column]
             yield figure.heading, cells
 
 
-def table(names: Sequence[str], columns: Iterable[Column]) -> list[str]:
-    """The lines of a table, in pieces no wider than `WIDEST`."""
+def table(names: Sequence[str], *groups: Iterable[Column]) -> list[str]:
+    """The lines of a table, in pieces no wider than `WIDEST`; what is too wide as a whole is broken between groups."""
+    first = ("", *names)
+    columns = [
+        [(heading, *(cells.get(name, ABSENT) for name in names)) for heading, cells in group] for group in groups
+    ]
+    room = WIDEST - max(map(len, first))
+    together = [column for group in columns for column in group]
     pieces: list[list[tuple[str, ...]]] = []
-    room = 0
-    for heading, cells in columns:
-        column = [heading, *(cells.get(name, ABSENT) for name in names)]
-        width = max(map(len, column)) + 2
-        if width > room or not pieces:
-            pieces.append([("", *names)])
-            room = WIDEST - max(map(len, names), default=0)
-        pieces[-1].append(tuple(column))
-        room -= width
+    for group in [together] if sum(map(width_of, together)) <= room else columns:
+        left = 0
+        for column in group:
+            if width_of(column) > left:
+                pieces.append([first])
+                left = room
+            pieces[-1].append(column)
+            left -= width_of(column)
     return [line for piece in pieces for line in lay_out(list(zip(*piece, strict=True)))]
+
+
+def width_of(column: Sequence[str]) -> int:
+    """Of its widest cell, and the gap before it."""
+    return max(map(len, column)) + 2
 
 
 def lay_out(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -179,23 +249,30 @@ def lay_out(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def warnings(measured: Measured) -> Iterator[str]:
-    """What makes these figures worth less than they look.
-
-    The load has to wait for the server, not the server for anything; say so where it was not like that.
-    """
+def few_rounds(measured: Measured) -> Iterator[str]:
+    """Who was not measured often enough."""
     few = [name for name, rounds in measured.rounds.items() if 0 < len(rounds) < FEWEST_ROUNDS]
     if few:
         yield f"{listed(few, measured)}: fewer than {FEWEST_ROUNDS} rounds, too few to trust"
+
+
+def waits(measured: Measured) -> Iterator[str]:
+    """Who was not measured as meant: the load has to wait for the server, and the server for nothing.
+
+    Where everybody waited, that is what the row asks for: with one request under way the two sides take turns.
+    """
     limited: list[str] = []
     waiting: list[str] = []
-    for name in measured.rounds:
-        server, load = measured.spread(name, SERVER_SHARE.key), measured.spread(name, LOAD_SHARE.key)
-        if server and load and server.median <= BUSY:
-            (limited if load.median > BUSY else waiting).append(name)
+    shares = {name: [measured.spread(name, key) for key in SHARES] for name in measured.rounds}
+    known = {name: (server.median, load.median) for name, (server, load) in shares.items() if server and load}
+    for name, (server, load) in known.items():
+        if load > BUSY and load >= server - AS_BUSY:
+            limited.append(name)
+        elif server <= BUSY:
+            waiting.append(name)
     if limited:
-        yield f"{listed(limited, measured)}: the load was the bottleneck; what they did per second is a lower bound"
-    if waiting:
+        yield f"{listed(limited, measured)}: the load was as busy as the server; figures per second are lower bounds"
+    if waiting and len(waiting) < len(known):
         yield f"{listed(waiting, measured)}: neither side was busy; they waited for each other or for something else"
 
 

@@ -5,14 +5,14 @@ worked out from the rounds by whoever shows it, so that a file of last year can 
 
 A file is JSON and says what it is and in which version of this format. Reading one trusts nothing in it: what is
 missing, or not of its kind, is refused with the name of the file and the place in it, instead of coming up later as a
-`KeyError` in the middle of a table.
+`KeyError` in the middle of a table. Nor does a file get to write to a terminal what is not text.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tests.benchmarks.row import Figure, Round
 
-__all__ = ["FEWEST_ROUNDS", "OURS", "Measured", "Run", "Spread", "load", "save", "times_better"]
+__all__ = ["FEWEST_ROUNDS", "OURS", "Measured", "Run", "Spread", "load", "printable", "save", "times_better"]
 
 FORMAT = "figures of python3 -m tests.benchmarks"
 VERSION = 1
@@ -117,11 +117,18 @@ def merged_versions(rows: Sequence[Measured]) -> dict[str, str]:
 def times_better(figure: Figure, value: float, reference: float) -> float | None:
     """`value` against `reference`, above 1 where it is better; None where that has no meaning.
 
-    It has none for a figure without a good end, nor for one that is not above zero: too little work to be measured.
+    It has none for a figure without a good end, nor for one that is not above zero: too little work to be measured. And
+    none if the two are so far apart that a float cannot say how far.
     """
     if figure.best is None or value <= 0 or reference <= 0:
         return None
-    return reference / value if figure.best == "least" else value / reference
+    ratio = reference / value if figure.best == "least" else value / reference
+    return ratio if 0 < ratio < math.inf else None
+
+
+def printable(text: str) -> str:
+    """`text`, with what would move a terminal's cursor, or has no encoding, replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def save(run: Run, path: Path) -> None:
@@ -132,7 +139,7 @@ def save(run: Run, path: Path) -> None:
             "title": row.title,
             "figures": [asdict(figure) for figure in row.figures],
             "contestants": {name: [asdict(each) for each in rounds] for name, rounds in row.rounds.items()},
-            "missing": row.missing,
+            "missing": {name: printable(why) for name, why in row.missing.items()},  # errors of others, as they came
         }
         for row in run.rows
     ]
@@ -152,8 +159,9 @@ def load(path: Path) -> Run:
     try:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ValueError("not a file of figures that this benchmark wrote")
-        if content.get("version") != VERSION:
-            raise ValueError(f"version {content.get('version')!r} of the format; this benchmark reads {VERSION}")
+        version = content.get("version")
+        if type(version) is not int or version != VERSION:  # true and 1.0 are equal to 1
+            raise ValueError(f"version {version!r} of the format; this benchmark reads {VERSION}")
         heading = texts(content, "heading", "the file")
         rows = [read_row(each, f"row {number}") for number, each in enumerate(items(content, "rows", "the file"), 1)]
         if len({row.name for row in rows}) < len(rows):
@@ -164,18 +172,18 @@ def load(path: Path) -> Run:
 
 
 def read_row(content: Any, where: str) -> Measured:
-    name = part(content, "name", str, where)
+    name = text(content, "name", where)
     where = f"row {name}"
     figures = [read_figure(each, where) for each in items(content, "figures", where)]
     rounds = {
         contestant: [read_round(each, f"{where}, {contestant}") for each in kept(many, list, f"{where}, {contestant}")]
-        for contestant, many in part(content, "contestants", dict, where).items()
+        for contestant, many in named(content, "contestants", where)
     }
-    return Measured(name, part(content, "title", str, where), figures, rounds, texts(content, "missing", where))
+    return Measured(name, text(content, "title", where), figures, rounds, texts(content, "missing", where))
 
 
 def read_figure(content: Any, where: str) -> Figure:
-    key = part(content, "key", str, where)
+    key = text(content, "key", where)
     where = f"{where}, figure {key}"
     best = content.get("best")
     digits = part(content, "digits", int, where)
@@ -185,8 +193,8 @@ def read_figure(content: Any, where: str) -> Figure:
         raise ValueError(f"{where}: {digits} digits")
     return Figure(
         key,
-        part(content, "heading", str, where),
-        finite(part(content, "scale", (int, float), where), where),
+        text(content, "heading", where),
+        finite(part(content, "scale", (int, float), where), f"{where}: scale"),
         digits,
         best,
         part(content, "headline", bool, where),
@@ -194,9 +202,9 @@ def read_figure(content: Any, where: str) -> Figure:
 
 
 def read_round(content: Any, where: str) -> Round:
-    figures = part(content, "figures", dict, where)
     values = {
-        key: finite(kept(value, (int, float), f"{where}: {key}"), f"{where}: {key}") for key, value in figures.items()
+        key: finite(kept(value, (int, float), f"{where}: {key}"), f"{where}: {key}")
+        for key, value in named(content, "figures", where)
     }
     return Round(values, texts(content, "versions", where))
 
@@ -217,10 +225,17 @@ def kept(value: Any, kind: type[T] | tuple[type[T], ...], where: str) -> T:
 
 
 def finite(value: float, where: str) -> float:
-    """`value`, unless it is what JSON does not know and Python's reader takes all the same: NaN, Infinity."""
-    if not math.isfinite(value):
-        raise ValueError(f"{where} is {value}")
-    return value
+    """`value`, unless it is what JSON does not know and Python's reader takes all the same: NaN, Infinity.
+
+    Nor may it be an integer that no float can hold; those have no end in Python, and in JSON neither.
+    """
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{where} is {number}")
+    return number
 
 
 def items(content: Any, name: str, where: str) -> list[Any]:
@@ -229,4 +244,22 @@ def items(content: Any, name: str, where: str) -> list[Any]:
 
 def texts(content: Any, name: str, where: str) -> dict[str, str]:
     """The object called `name`, all of whose values are strings."""
-    return {key: kept(value, str, f"{where}: {name}: {key}") for key, value in part(content, name, dict, where).items()}
+    return {key: shown(value, f"{where}: {name}: {key}") for key, value in named(content, name, where)}
+
+
+def named(content: Any, name: str, where: str) -> Iterator[tuple[str, Any]]:
+    """What the object called `name` holds."""
+    for key, value in part(content, name, dict, where).items():
+        yield shown(key, f"{where}: a name in {name}"), value
+
+
+def text(content: Any, name: str, where: str) -> str:
+    """The string called `name`."""
+    return shown(part(content, name, str, where), f"{where}: {name}")
+
+
+def shown(value: Any, where: str) -> str:
+    """`value`, if it is a string that can be printed as it is."""
+    if printable(kept(value, str, where)) != value:
+        raise ValueError(f"{where} holds what is not text: {value!a}")
+    return str(value)

@@ -9,14 +9,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.benchmarks.chart import NAMES, Scale, draw
-from tests.benchmarks.drawing import MARKS, SPARE_MARKS
+from tests.benchmarks.chart import NAMES, NOT_DRAWN, Scale, draw
+from tests.benchmarks.drawing import MARKS, NORMAL, SPARE_MARKS, width_of, wrap
 from tests.benchmarks.invented import CPU, EXCHANGED, invented_row, invented_run
 from tests.benchmarks.results import Run
+from tests.benchmarks.rows import ROWS
 
 SVG = "{http://www.w3.org/2000/svg}"
-WIDTHS = {False: 0.56, True: 0.63}
-"""Of an average letter in sizes of its font, by whether it is bold; DejaVu Sans is the widest of those asked for."""
+BOLD = 1.13
+"""How much wider a bold letter is."""
 
 Box = tuple[float, float, float, float]
 
@@ -42,9 +43,23 @@ def awkward() -> Run:
     return run
 
 
+def extreme() -> Run:
+    """The largest and the smallest figures that a float can hold, as only a file could bring them."""
+    rows = []
+    pairs = {"far": (1e-300, 1.0), "further": (5e-324, 1.0), "furthest": (5e-324, 1.7e308), "back": (1.7e308, 1.0)}
+    for name, values in pairs.items():
+        row = invented_row(name, name, (CPU,), {"cpu": 1.0}, {"reactor": 1.0, "uvloop": 1.0, "asyncio": 1.0})
+        for contestant, value in zip(row.rounds, (*values, 1.0), strict=True):
+            for each in row.rounds[contestant]:
+                each.figures["cpu"] = value
+        rows.append(row)
+    return Run({}, rows)
+
+
 RUNS: dict[str, Callable[[], Run]] = {
     "everything": invented_run,
     "awkward": awkward,
+    "extreme": extreme,
     "reactor alone": lambda: only("reactor"),
     "without reactor": lambda: only("asyncio", "uvloop"),
     "without uvloop": lambda: only("reactor", "asyncio", "threads"),
@@ -76,7 +91,7 @@ def boxes(root: ElementTree.Element) -> Iterator[tuple[str, Box]]:
                 yield "path", (x - reach, y - 5.2, x + reach, y + 5.2)
             case "text":
                 size, content = number["font-size"], element.text or ""
-                width = len(content) * size * WIDTHS["strong" in element.get("class", "")]
+                width = width_of(content, size) * (BOLD if "strong" in element.get("class", "") else 1)
                 left = number["x"] - {"start": 0, "middle": 0.5, "end": 1}[element.get("text-anchor", "")] * width
                 yield content, (left, number["y"] - 0.76 * size, left + width, number["y"] + 0.24 * size)
 
@@ -120,7 +135,41 @@ def test_every_row_and_every_contestant_is_there() -> None:
         assert row.title in shown and row.title in described
         for name in row.rounds:
             assert NAMES.get(name, name) in shown and name in described
-    assert all(value in shown.replace("\N{NO-BREAK SPACE}", " ") for value in run.heading.values())
+    for name, value in run.heading.items():
+        assert (value in shown.replace("\N{NO-BREAK SPACE}", " ")) == (name not in NOT_DRAWN), name
+
+
+def test_the_picture_says_what_is_compared() -> None:
+    explained = [element.text or "" for element in ElementTree.fromstring(draw(invented_run())).iter(f"{SVG}text")][1]
+    assert "in CPU time of the server for a message, unless the line says otherwise." in explained
+
+
+def test_every_contestant_has_a_sign_of_its_own_and_the_interpreter_alone_is_no_loop() -> None:
+    names = {name for row in ROWS.values() for name in row.contestants} - {"reactor", "redis-server"}
+    assert names <= set(MARKS) and len({MARKS[name] for name in names} | set(SPARE_MARKS)) == len(names) + 4
+    assert NAMES["python"] != NAMES["bare"]
+    assert {"asyncio-joined", "uvloop-joined", "python"} <= set(MARKS)
+
+
+@pytest.mark.parametrize(
+    ("text", "pixels"),
+    [
+        ("length-prefixed frames of 64 B, pipelined by 100", 292),
+        ("import, and a process with a listening server that nobody has connected to", 453),
+        ("PING, SET and GET from redis-benchmark, 50 connections", 350),
+        ("MB WWW %", 77),
+    ],
+)
+def test_a_text_is_taken_to_be_as_wide_as_in_dejavu_sans_and_not_much_wider(text: str, pixels: float) -> None:
+    assert pixels - 1 <= width_of(text, NORMAL) <= 1.06 * pixels
+
+
+def test_lines_are_broken_between_words_but_not_at_hyphens() -> None:
+    assert wrap("once two-three", width_of("once two-", 12), 12) == ["once", "two-three"]
+    assert wrap("one two-three", width_of("one two-three", 12), 12) == ["one two-three"]
+    assert wrap("iiii", 2.5 * width_of("i", 12), 12) == ["ii", "ii"]
+    assert wrap("i\N{NO-BREAK SPACE}i i", 1, 12) == ["i", "\N{NO-BREAK SPACE}", "i", "i"]
+    assert wrap(" ", 100, 12) == []
 
 
 def test_two_figures_of_one_row_are_two_lines_below_its_title() -> None:
@@ -158,6 +207,7 @@ def test_each_doubling_is_as_wide_as_the_next_and_what_is_beyond_stays_at_the_en
     assert 1 in scale.ticks() and set(scale.ticks()) <= {2.0**exponent for exponent in range(-5, 6)}
     assert scale.x(1e9) > scale.x(10) and scale.x(1e9) == scale.x(1e12)
     assert scale.beyond(1e9) and scale.beyond(1e-9) and not scale.beyond(10.0)
+    assert Scale([2.0**1000]).x(1e9) == Scale([2.0**1000]).x(2.0**1000) and max(Scale([2.0**1000]).ticks()) < 2**11
 
 
 def test_a_reader_in_the_dark_gets_other_colours() -> None:

@@ -50,7 +50,7 @@ def test_each_contestant_and_headline_is_compared_by_its_median() -> None:
         *("better", "beyond", "the", "noise"),
     ]
     assert sum(line[-4:] == ["better", "beyond", "the", "noise"] for line in lines) == 1
-    assert "\nfigures of reactor: 1 better beyond the noise, 24 within the noise\n" in format_comparison(old, new)
+    assert "\nfigures of reactor: 1 better beyond the noise, 25 within the noise\n" in format_comparison(old, new)
     assert sum(line[:2] == ["µs", "CPU/fire"] for line in lines) == 1
 
 
@@ -72,11 +72,15 @@ def test_what_is_in_one_file_only_is_told() -> None:
 
 def test_the_same_surroundings_need_no_word() -> None:
     old, new = invented_run(), invented_run()
+    del old.heading["revision"]
     new.heading |= {"date": "2002-02-02 00:00 UTC", "command": "another", "rounds": "7"}
+    new.heading["revision"] = "4567def with changes"
     old.rows[0].rounds["reactor"][0].versions["reactor"] = "0.1"
     new.rows[0].rounds["reactor"][0].versions["reactor"] = "0.2"
     printed = format_comparison(old, new)
-    assert printed.startswith("old: 2001-01-01 00:00 UTC\nnew: 2002-02-02 00:00 UTC\nbeyond the noise:")
+    assert printed.startswith(
+        "old: 2001-01-01 00:00 UTC\nnew: 2002-02-02 00:00 UTC, revision 4567def with changes\nbeyond the noise:"
+    )
     assert "NOT COMPARABLE" not in printed
 
 

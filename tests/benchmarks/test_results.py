@@ -67,6 +67,8 @@ ROUND = ("rows", 1, "contestants", "asyncio", 0)
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
+        (change("version", to=True), "version True of the format; this benchmark reads 1"),
+        (change("version", to=1.0), "version 1.0 of the format; this benchmark reads 1"),
         (change("version", to=2), "version 2 of the format; this benchmark reads 1"),
         (change("heading", to=None), "the file has no 'heading'"),
         (change("heading", "date", to=1), "the file: heading: date is int"),
@@ -84,6 +86,28 @@ ROUND = ("rows", 1, "contestants", "asyncio", 0)
         (change(*ROUND, "figures", to=None), "row echo-64 B-50, asyncio has no 'figures'"),
         (change(*ROUND, "figures", "cpu", to="fast"), "row echo-64 B-50, asyncio: cpu is str"),
         (change(*ROUND, "figures", "cpu", to=float("inf")), "row echo-64 B-50, asyncio: cpu is inf"),
+        (change(*ROUND, "figures", "cpu", to=10**400), "row echo-64 B-50, asyncio: cpu is inf"),
+        (change("rows", 1, "figures", 0, "scale", to=10**400), "row echo-64 B-50, figure cpu: scale is inf"),
+        (change("heading", "date", to="\x1b[2J"), r"the file: heading: date holds what is not text: '\x1b[2J'"),
+        (change("heading", "\n", to="x"), r"the file: a name in heading holds what is not text: '\n'"),
+        (change("rows", 1, "name", to="\ud800"), r"row 2: name holds what is not text: '\ud800'"),
+        (change("rows", 1, "title", to="a\u202eb"), r"row echo-64 B-50: title holds what is not text: 'a\u202eb'"),
+        (
+            change("rows", 1, "contestants", "\x07", to=[]),
+            r"row echo-64 B-50: a name in contestants holds what is not text: '\x07'",
+        ),
+        (
+            change("rows", 1, "figures", 0, "key", to="\r"),
+            r"row echo-64 B-50: key holds what is not text: '\r'",
+        ),
+        (
+            change("rows", 1, "figures", 0, "heading", to="\x9b"),
+            r"row echo-64 B-50, figure cpu: heading holds what is not text: '\x9b'",
+        ),
+        (
+            change(*ROUND, "figures", "\0", to=1),
+            r"row echo-64 B-50, asyncio: a name in figures holds what is not text: '\x00'",
+        ),
         (change(*ROUND, "versions", "Python", to=3.13), "row echo-64 B-50, asyncio: versions: Python is float"),
     ],
 )
@@ -100,6 +124,11 @@ def test_a_damaged_file_is_refused_with_the_place(
     assert str(raised.value) == f"{path}: {complaint}"
 
 
+def test_why_somebody_was_left_out_is_saved_as_it_can_be_printed(tmp_path: Path) -> None:
+    save(Run({}, [Measured("row", "title", [CPU], {}, {"uvloop": "two\nlines"})]), tmp_path / "figures.json")
+    assert load(tmp_path / "figures.json").rows[0].missing == {"uvloop": "two\N{REPLACEMENT CHARACTER}lines"}
+
+
 def test_a_spread_is_of_those_rounds_that_have_the_figure() -> None:
     rounds = [Round({"cpu": value}) for value in (3.0, 1.0, 10.0)]
     row = Measured("row", "title", [CPU], {"reactor": [*rounds, Round({"other": 100.0})]})
@@ -114,6 +143,7 @@ def test_above_one_is_better_whichever_end_is_the_good_one() -> None:
     assert times_better(replace(CPU, best=None), 1.0, 2.0) is None
     assert times_better(CPU, 0.0, 2.0) is None
     assert times_better(CPU, 1.0, -2.0) is None
+    assert times_better(CPU, 5e-324, 1e308) is None and times_better(RATE, 5e-324, 1e308) is None
 
 
 @pytest.mark.parametrize(("figure", "order"), [(CPU, ["a", "b", "without"]), (RATE, ["b", "a", "without"])])

@@ -183,8 +183,8 @@ def test_an_endless_file_does_not_keep_the_peer_from_being_heard() -> None:
         assert receive(peer, 1_000_000) == bytes(1_000_000)
 
 
-@pytest.mark.parametrize("missing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed_count_as_the_null_device(missing: str) -> None:
+@pytest.mark.parametrize("missing", ["<&-", "2>&-", "<&- 2>&-"])
+def test_closed_streams_count_as_the_null_device(missing: str) -> None:
     with (
         Listening() as host,
         Command("connect", host.address, stdin=PIPE, redirections=missing) as command,
@@ -194,7 +194,14 @@ def test_streams_that_are_closed_count_as_the_null_device(missing: str) -> None:
         peer.shutdown(socket.SHUT_WR)
         command.end_input()
         assert receive(peer) == b""
-        assert command.finish() == (0, b"" if ">&-" in missing.split() else b"hello", "")
+        assert command.finish() == (0, b"hello", "")
+
+
+def test_without_an_output_nothing_is_thrown_away() -> None:
+    with Listening() as host, Command("connect", host.address, redirections=">&-") as command:
+        status, _, said = command.finish()
+    assert status == 1
+    assert said == "python3 -m reactor connect: standard output is closed (to throw away what comes, say >/dev/null)\n"
 
 
 # --- One peer, or one after the other ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -187,6 +188,30 @@ def test_ctrl_c_ends_a_conversation_and_the_peer_does_not_take_that_for_a_comple
         assert command.finish() == (130, b"", "interrupted\n")
         with pytest.raises(ConnectionResetError):
             peer.recv(1)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_conversation_that_is_terminated_does_not_look_complete_either(signum: signal.Signals) -> None:
+    with Listening() as host, Command("connect", host.address, stdin=PIPE) as command, host.accept() as peer:
+        command.type_in(b"half a sent")
+        assert receive(peer, 11) == b"half a sent"
+        command.process.send_signal(signum)
+        command.process.wait()
+        assert command.finish() == (128 + signum, b"", "terminated\n")
+        with pytest.raises(ConnectionResetError):
+            peer.recv(1)
+
+
+def test_a_reset_after_the_peers_end_is_not_a_success() -> None:
+    with Listening() as host, Command("connect", host.address, stdin=PIPE) as command:
+        peer = host.accept()
+        peer.sendall(b"that is all")
+        peer.shutdown(socket.SHUT_WR)
+        assert command.read(11) == b"that is all"
+        reset(peer)
+        command.end_input()
+        status, _, said = command.finish()
+        assert status == 1 and ("Broken pipe" in said or "reset" in said)
 
 
 def test_ctrl_c_does_not_wait_for_output_that_nobody_reads() -> None:

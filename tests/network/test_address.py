@@ -61,9 +61,9 @@ def test_an_address_is_taken_apart(text: str, host: str, port: int) -> None:
     [
         ("localhost", "has no port"),
         ("localhost:", "has no port"),
-        ("localhost:http", "has no port"),
-        ("localhost:-1", "has no port"),
-        ("localhost:٣", "has no port"),
+        ("localhost:http", "must be a number, not 'http'"),
+        ("localhost:-1", "must be a number, not '-1'"),
+        ("localhost:٣", "must be a number"),
         ("::1:9000", "in brackets"),
         ("localhost:65536", "from 0 to 65535"),
         ("localhost:" + "9" * 5000, "from 0 to 65535"),

@@ -94,6 +94,18 @@ def test_a_reset_after_the_peers_end_shows_with_the_next_write(net: Network) -> 
     assert near.ending in ("ConnectionResetError", "BrokenPipeError")
 
 
+@pytest.mark.parametrize("ending", ["close", "write_eof"])
+def test_a_reset_after_the_peers_end_is_told_at_the_latest_with_our_own(net: Network, ending: str) -> None:
+    near, peer = net.pair(keep_open())
+    peer.shutdown(SHUT_WR)
+    net.until(lambda: near.saw("eof_received"))
+    net.reset(peer)
+    net.settle()
+    getattr(near.transport, ending)()
+    net.until(lambda: near.over)
+    assert near.ending in ("ConnectionResetError", "BrokenPipeError")
+
+
 def test_a_reset_does_not_reach_a_paused_reader_and_does_not_make_the_loop_spin(net: Network) -> None:
     near, peer = net.pair()
     near.transport.pause_reading()
