@@ -10,13 +10,25 @@ import sys
 
 import pytest
 
-from tests.benchmarks.processes import ROOT, LinePeer, ProcessError, killed_after
+from tests.benchmarks.processes import ROOT, LinePeer, ProcessError, choose_cores, killed_after
 
 
 def test_a_process_answers_line_by_line() -> None:
     upper = "import sys\nfor line in sys.stdin: print(line.strip().upper(), flush=True)"
     with LinePeer([sys.executable, "-c", upper], None) as peer:
         assert [peer.ask("one"), peer.ask("two")] == ["ONE\n", "TWO\n"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be pinned here")
+def test_a_process_is_pinned_to_its_core() -> None:
+    cores = choose_cores()
+    if cores.server is None:
+        pytest.skip("there is one core")
+    assert cores.server != cores.load
+    program = "import os, sys\nfor _ in sys.stdin: print(os.sched_getaffinity(0), flush=True)"
+    for core in cores:
+        with LinePeer([sys.executable, "-c", program], core) as peer:
+            assert peer.ask() == f"{{{core}}}\n"
 
 
 def test_what_is_not_json_is_quoted() -> None:
