@@ -101,7 +101,8 @@ def test_with_keep_input_that_cannot_be_read_ends_the_listening(tmp_path: Path) 
         (tmp_path / "file").open("wb") as write_only,
         Command("listen", "--keep", ANY_PORT, stdin=write_only) as command,
     ):
-        with calling(command.address()) as peer, pytest.raises(ConnectionResetError):
+        address = command.address()
+        with pytest.raises(ConnectionResetError), calling(address) as peer:  # the reset may be there before we are
             peer.recv(1)
         line = "python3 -m reactor listen: cannot read standard input: Bad file descriptor\n"
         assert command.finish() == (1, b"", line)
