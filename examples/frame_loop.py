@@ -26,6 +26,7 @@ import sys
 from dataclasses import dataclass
 from socket import SO_SNDBUF, SOL_SOCKET
 
+from examples.log import log
 from reactor import ConnectionOptions, FramedProtocol, LineCodec, OptionError, Reactor, Transport, listen
 
 RATE = 60  # frames a second, and steps
@@ -38,6 +39,7 @@ MOST_PLAYERS = 32  # the next one waits until somebody leaves
 KERNEL_KEEPS = 8 * 1024  # bytes on the way to a player. By default it is megabytes, of what was true a while ago.
 OPTIONS = ConnectionOptions(read_size=512, high_water=4096, low_water=0, hard_limit=4096, write_timeout=5.0)
 GRACE = 2.0  # seconds to take the goodbye
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(slots=True)
@@ -97,10 +99,12 @@ class Game:
         self.frames = self.late = self.dropped = 0
         self.server = listen(reactor, lambda: Player(self), address, options=OPTIONS, max_connections=MOST_PLAYERS)
         self.playing = True
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in SIGNALS:
             reactor.add_signal_handler(signum, self.stop)
 
     def stop(self) -> None:
+        for signum in SIGNALS:
+            self.reactor.remove_signal_handler(signum)  # a second Ctrl-C does not wait
         self.playing = False
 
     def play(self) -> None:
@@ -117,7 +121,7 @@ class Game:
             self.frame(missed)
             beat += missed  # caught up or dropped
         rate = self.frames / (time() - begin)
-        print(f"{self.frames:,} frames, {rate:.1f}/s: {self.late:,} late, {self.dropped:,} steps dropped", flush=True)
+        log(f"{self.frames:,} frames, {rate:.1f}/s: {self.late:,} late, {self.dropped:,} steps dropped")
         for player in self.players.values():
             player.send(b"* the game is over")
         self.server.drain(GRACE)
@@ -141,8 +145,10 @@ def main() -> None:
     try:
         with Reactor() as reactor:
             game = Game(reactor, sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9000")
-            print(f"frame_loop listens at {game.server.addresses[0]}; Ctrl-C ends it", flush=True)
+            log(f"frame_loop listens at {game.server.addresses[0]}; Ctrl-C ends it")
             game.play()
+    except KeyboardInterrupt:
+        sys.exit(130)  # the second one
     except (OSError, OptionError) as error:
         sys.exit(f"frame_loop: {error}")
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import signal
 import sys
 
+from examples.log import log
 from reactor import Backoff, ConnectionOptions, FramedProtocol, LineCodec, OptionError, Reactor, Transport, reconnect
 
 BETWEEN_BEATS = 2.0  # seconds, as all of these
@@ -78,7 +79,7 @@ class Heartbeat:
         self.reconnector.stop()  # and run() returns, because nothing is left
 
     def say(self, what: str) -> None:
-        print(f"{self.reactor.time() - self.begin:6.1f} s  {what}", flush=True)
+        log(f"{self.reactor.time() - self.begin:6.1f} s  {what}")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 import threading
 
+from examples.log import log
 from reactor import EncodeError, FramedProtocol, LineCodec, OptionError, Reactor, Transport, listen
 
 
@@ -29,12 +30,12 @@ class Listener(FramedProtocol[bytes]):
     def connection_made(self, transport: Transport) -> None:
         super().connection_made(transport)
         self.everybody.add(self)
-        print(f"{len(self.everybody)} connected", flush=True)
+        log(f"{len(self.everybody)} connected")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         self.everybody.discard(self)
-        print(f"{len(self.everybody)} connected", flush=True)
+        log(f"{len(self.everybody)} connected")
 
 
 def say(everybody: set[Listener], line: bytes) -> None:
@@ -42,7 +43,7 @@ def say(everybody: set[Listener], line: bytes) -> None:
         try:
             listener.send(line)
         except EncodeError as error:
-            print(f"not sent: {error}", flush=True)
+            log(f"not sent: {error}")
             return
 
 
@@ -70,7 +71,7 @@ def main() -> None:
     thread = threading.Thread(target=in_the_background, args=(reactor,))
     thread.start()
     try:
-        print(f"listening at {server.addresses[0]}; type lines, Ctrl-D ends it", flush=True)
+        log(f"listening at {server.addresses[0]}; type lines, Ctrl-D ends it")
         read_aloud(reactor, everybody)
     except KeyboardInterrupt:
         pass  # as good an end as Ctrl-D: status 0

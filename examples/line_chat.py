@@ -20,23 +20,15 @@ import re
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
+from unicodedata import normalize
 
-from reactor import (
-    ConnectionOptions,
-    DeadlineError,
-    FramedProtocol,
-    LimitError,
-    LineCodec,
-    OptionError,
-    Reactor,
-    Transport,
-    listen,
-)
+from examples.log import log
+from reactor import ConnectionOptions, FramedProtocol, LineCodec, OptionError, Reactor, ReactorError, Transport, listen
 
 LONGEST = 400  # bytes of a line
-NAME = re.compile(r"[\w-]{1,20}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # what would move the cursor of somebody else's terminal
+NAME = re.compile(r"(?=.*[^\W_\u0640])[\w-]{1,20}")  # one letter or digit at least; U+0640 only draws letters out
+# What would move the cursor of somebody else's terminal, or turn its line around.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]")
 GRACE = 3.0  # seconds to take the goodbye
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -64,6 +56,10 @@ class Member(FramedProtocol[bytes]):
         super().connection_lost(exc)
         self.chat.leave(self, exc)
 
+    def eof_received(self) -> bool | None:
+        self.data_received(b"\n")  # the last line may be without; and an empty one is none
+        return super().eof_received()
+
     def frames_discarded(self, count: int) -> None:
         self.tell(f"* not sent: that line has more than {LONGEST} bytes")
 
@@ -81,11 +77,11 @@ class Member(FramedProtocol[bytes]):
                 self.chat.leave(self)  # now, and not when the other program hangs up as well
                 self.close()
             case _ if not self.name:
-                self.chat.enter(self, text)
+                self.chat.enter(self, normalize("NFKC", text))  # what looks the same is the same, mostly
             case ["/who"]:
                 self.tell(f"* here are: {', '.join(member.name for member in self.chat.members.values())}")
             case ["/msg", name, message]:
-                self.chat.whisper(self, name, message)
+                self.chat.whisper(self, normalize("NFKC", name), message)
             case [word, *_] if word.startswith("/"):
                 self.tell("* there are /who, /msg NAME TEXT and /quit")
             case _:
@@ -139,7 +135,7 @@ class Chat:
         name, member.name = member.name, ""  # somebody else may have it from now on
         if self.members.pop(name.casefold(), None) is None:
             return  # never had a name, or has left already
-        too_slow = isinstance(exc, LimitError | DeadlineError)
+        too_slow = isinstance(exc, ReactorError)  # a limit or deadline of ours; the network's are plain OSErrors
         self.say(f"* {name} has left" + (", too slow a reader" if too_slow else ", cut off" if exc else ""))
         self.log(f"{name} has left" + (f": {type(exc).__name__}: {exc}" if exc else ""))
 
@@ -155,7 +151,6 @@ class Chat:
 
 def main() -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9000"
-    log = partial(print, flush=True)
     try:
         with Reactor() as reactor:
             chat = Chat(reactor, address, log)

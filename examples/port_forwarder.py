@@ -24,8 +24,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from functools import partial
 
+from examples.log import log
 from reactor import ConnectionOptions, OptionError, Protocol, Reactor, Transport, connect, listen
 from reactor.network.address import parse_address
 
@@ -131,7 +131,6 @@ class Forwarder:
 def main() -> None:
     if len(sys.argv) != 3:
         sys.exit("usage: python3 -m examples.port_forwarder LISTEN TARGET")
-    log = partial(print, flush=True)
     try:
         with Reactor() as reactor:
             forwarder = Forwarder(reactor, sys.argv[1], sys.argv[2], log)

@@ -21,6 +21,7 @@ import signal
 import sys
 import tkinter as tk
 from tkinter import ttk
+from unicodedata import normalize
 
 from examples.tk_host import TkHost
 from reactor import Backoff, ConnectionOptions, FramedProtocol, LineCodec, OptionError, Reactor, Transport, reconnect
@@ -102,7 +103,7 @@ class TkChat:
             self.root.bell()
             return
         if not self.name:
-            self.tried.append(text)
+            self.tried.append(normalize("NFKC", text))  # as the chat will say it
         if self.line is not None:
             self.line.send(text.encode(errors="replace"))
         self.entry.delete(0, "end")

@@ -92,6 +92,18 @@ def test_players_see_each_other_move_until_the_game_is_over(signum: signal.Signa
     assert (status, err) == (0, "") and ACCOUNT.fullmatch(out.removesuffix("\n"))
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_goodbye() -> None:
+    with Program("examples.frame_loop", "127.0.0.1:0") as program:
+        address = program.wait_for(ADDRESS)[1]
+        with seat(address) as one:  # who stays although the game is over
+            one.hears()
+            program.interrupt()
+            one.hears_until(re.escape(GOODBYE))
+            program.interrupt()
+            status, out, err = program.finish()
+    assert (status, err) == (130, "") and ACCOUNT.fullmatch(out.removesuffix("\n"))
+
+
 def test_an_address_that_is_taken_or_none_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"

@@ -108,6 +108,47 @@ def test_a_name_is_asked_for_until_there_is_one() -> None:
             ann.hears("* bo-b_2 has joined")
 
 
+def test_names_that_look_the_same_are_the_same() -> None:
+    refused = "* a name has up to 20 letters, digits, _ and -; what is yours?"
+    with chat_program() as (_, address), person(address, "ann") as ann, person(address) as other:
+        other.says("ａNN", "\U0001d51e\U0001d52b\U0001d52b", "-", "_-_", "\u0640\u0640", "a\u202eb", "e\u0301va")
+        other.hears(
+            *[f"* there is a {name} already; what else are you called?" for name in ("aNN", "ann")],
+            *[refused] * 4,
+            "* éva has joined",
+        )
+        ann.hears("* éva has joined")
+        ann.says("/msg E\u0301VA psst")
+        ann.hears("[to éva] psst")
+        other.hears("[ann] psst")
+        other.says("/quit")
+        ann.hears("* éva has left")
+        with person(address, "éva"):  # free again
+            ann.hears("* éva has joined")
+
+
+@pytest.mark.parametrize(
+    ("last", "answers"),
+    [
+        (b"last words", ["<ann> last words"]),
+        (b"/quit", ["* goodbye"]),
+        (b"cut in a letter \xc3", ["* not sent: that line is not UTF-8"]),
+        (b"x" * (LONGEST + 1), [f"* not sent: that line has more than {LONGEST} bytes"]),
+        (b"x" * 5_000, [f"* not sent: that line has more than {LONGEST} bytes"]),
+        (b"\r", []),
+        (b"", []),
+    ],
+)
+def test_the_last_line_may_be_without_a_newline(last: bytes, answers: list[str]) -> None:
+    with chat_program() as (_, address), person(address, "bob") as bob:
+        with person(address, "ann") as ann:
+            ann.sock.sendall(last)
+            ann.sock.shutdown(socket.SHUT_WR)
+            ann.hears(*answers)
+            ann.hears_no_more()
+        bob.hears("* ann has joined", *[said for said in answers if said.startswith("<")], "* ann has left")
+
+
 def test_who_never_had_a_name_is_no_news() -> None:
     with chat_program() as (_, address), person(address, "ann") as ann:
         with person(address) as nobody:
@@ -146,6 +187,8 @@ def test_lines_that_cannot_be_are_answered_and_the_next_one_is_heard() -> None:
         )
         ann.says("", "   ", "\r", "a\x1b[2Jb\x00\tc", "typed by telnet\r")
         ann.hears("<ann> a [2Jb  c", "<ann> typed by telnet")
+        ann.says("a\u202eb\u2066c\u200fd", "one\u2028two\u0085three", "👩\u200d👧 are joined")
+        ann.hears("<ann> a b c d", "<ann> one two three", "<ann> 👩\u200d👧 are joined")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -202,6 +203,14 @@ def test_a_name_that_the_chat_refuses_is_none(world: TkWorld) -> None:
         ann.is_called("ann")
 
 
+def test_a_name_is_ours_however_its_letters_are_composed(world: TkWorld) -> None:
+    with chat_for(world) as address, person(address, "zoe") as zoe:
+        ann = Sitter(world, address)
+        ann.says("e\u0301va")
+        ann.is_called("éva")
+        zoe.hears("* éva has joined")
+
+
 def test_a_name_can_be_given_before_there_is_a_chat_to_hear_it(world: TkWorld, heard_bell: list[str]) -> None:
     with chat_for(world) as address, person(address, "zoe") as zoe:
         ann = Sitter(world, address)
@@ -366,6 +375,22 @@ def test_tk_learns_of_an_earlier_deadline(world: TkWorld) -> None:
     world.reactor.call_soon(happened.append, "soon")
     world.until(lambda: len(happened) == 2)
     assert set(happened) == {"soon", "later"}
+
+
+def test_tk_comes_back_rather_late_than_early(world: TkWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def after(milliseconds: int, tick: Callable[[], object]) -> str:
+        asked.append(milliseconds)
+        return really_after(milliseconds, tick)
+
+    asked: list[int] = []
+    really_after = world.root.after
+    with monkeypatch.context() as patch:
+        patch.setattr(world.root, "after", after)
+        patch.setattr(world.host, "reactor", SimpleNamespace(time=lambda: 100.0))
+        for when in (99.0, 100.0, 100.0001, 100.0015, 101.0):
+            world.host.wake_at(when)
+        world.host.wake_at(None)
+    assert asked == [0, 0, 1, 2, 1000]
 
 
 def test_a_callback_of_the_reactor_may_run_tk_as_a_dialog_does(world: TkWorld) -> None:
