@@ -2,13 +2,22 @@
 
 To add a question, add a row; to add a contestant, write a server function in `contestants/` and name it here. `threads`
 is a thread for each connection; `bare` is a loop around epoll with nothing around it, the ceiling of the language; `C`
-is the same in C, the ceiling of the machine. Where frames are read, the plain names are the streams that most programs
-use, and `-protocol` is what one writes by hand when those are too slow.
+is the same in C, the ceiling of the machine.
+
+Where frames are read, the plain names of asyncio and uvloop are the streams that most programs use. `-protocol` and
+`-joined` are a protocol by hand, which one writes when those are too slow: with a write for each frame, and with the
+answers to one read joined into one write. reactor joins by itself, in a program that writes frame by frame: beside
+`-protocol` stands what that is worth, beside `-joined` what it costs against a program that takes care of it. Where
+requests come one at a time there is nothing to join, and no `-joined`. `bare` cuts out each frame, calls nothing for
+it, and answers all of a read in one send.
+
+`memory` counts resident pages of the server's process. What the kernel holds for a connection (the buffers of its
+socket; for `threads` the kernel's stack of a thread as well) is in nobody's figure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tests.benchmarks.connections import Accept, Memory
 from tests.benchmarks.exchanges import Exchange, Fanout
@@ -37,11 +46,10 @@ def everybody(function: str) -> dict[str, str]:
     return servers(function) | {"C": f"C:{function}"}
 
 
-def framed(function: str) -> dict[str, str]:
-    """Streams, and protocols by hand; nobody writes these two ways for `bare`."""
+def framed(function: str, ways: Sequence[str] = ("protocol", "joined")) -> dict[str, str]:
+    """Everybody's server in Python, and for asyncio and uvloop, where that is the streams, these `ways` by hand."""
     of = servers(function)
-    del of["bare"]
-    return of | {f"{name}-protocol": f"{of[name]}_protocol" for name in ("asyncio", "uvloop")}
+    return of | {f"{name}-{way}": f"{of[name]}_{way}" for way in ways for name in ("asyncio", "uvloop")}
 
 
 def echoes() -> list[Row]:
@@ -94,7 +102,7 @@ ALL: list[Row] = [
     Exchange(
         "frames",
         "request and response, frames of 256 B",
-        framed("prefixed"),
+        framed("prefixed", ways=["protocol"]),
         connections=50,
         frame=256,
         messages=100_000,

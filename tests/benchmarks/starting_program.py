@@ -73,7 +73,7 @@ def serve_on(new_loop: Callable[[], object], seconds: float) -> None:
         runner.run(serve())
 
 
-CONTESTANTS = {"reactor": with_reactor, "asyncio": with_asyncio, "uvloop": with_uvloop, "bare": say}
+CONTESTANTS = {"reactor": with_reactor, "asyncio": with_asyncio, "uvloop": with_uvloop, "python": say}
 
 
 def main() -> None:

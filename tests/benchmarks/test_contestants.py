@@ -5,6 +5,7 @@ Here the other side is a plain blocking socket. Where a server is not installed,
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import random
@@ -14,13 +15,16 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.contestants import with_asyncio
 from tests.benchmarks.processes import ROOT, LinePeer, killed_after
+from tests.benchmarks.rows import ROWS
+from tests.benchmarks.servers import ServerRow
 
 COMMAND = [sys.executable, "-m", "tests.benchmarks.contestants"]
 EVERYBODY = ("with_reactor", "with_asyncio", "with_uvloop", "with_threads", "bare")
@@ -31,11 +35,10 @@ MIB = 1 << 20
 ECHO = [f"{module}:echo" for module in EVERYBODY]
 SINK = [f"{module}:sink" for module in EVERYBODY]
 FORWARD = [f"{module}:forward" for module in EVERYBODY]
-FANOUT = [f"{module}:fanout" for module in EVERYBODY] + [f"{module}:fanout_protocol" for module in BY_HAND]
-LINES, PREFIXED = (
-    [f"{module}:{function}" for module in EVERYBODY if module != "bare"]
-    + [f"{module}:{function}_protocol" for module in BY_HAND]
-    for function in ("lines", "prefixed")
+LINES, PREFIXED, FANOUT = (
+    [f"{module}:{function}" for module in EVERYBODY]
+    + [f"{module}:{function}_{way}" for module in BY_HAND for way in ("protocol", "joined")]
+    for function in ("lines", "prefixed", "fanout")
 )
 
 
@@ -108,6 +111,12 @@ def assert_echoed_however_it_is_cut(port: int, stream: bytes) -> None:
         assert exchange(client, many, len(many)) == many
 
 
+def test_every_server_function_that_a_row_names_is_tested_here() -> None:
+    named = {where for row in ROWS.values() if isinstance(row, ServerRow) for where in row.servers.values()}
+    in_python = {where for where in named if not where.startswith("C:")}
+    assert in_python == {*ECHO, *SINK, *LINES, *PREFIXED, *FANOUT, *FORWARD}
+
+
 # --- The frame of every server ----------------------------------------------------------------------------------------
 
 
@@ -151,11 +160,10 @@ def test_the_peak_of_a_server_is_its_own_and_not_that_of_who_started_it() -> Non
         assert server.usage()["peak"] < len(ballast)
 
 
-def test_a_library_that_is_not_installed_is_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Found before the real one, if there is one; an import says the same where there is none.
-    (tmp_path / "uvloop.py").write_text("raise ModuleNotFoundError(name='uvloop')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with LinePeer([*COMMAND, "with_uvloop:echo"], None) as peer, killed_after(SECONDS, peer):
+def test_a_library_that_is_not_installed_is_said_to_be_missing() -> None:
+    # None in sys.modules: an import says the same where there is none.
+    program = f"import runpy, sys; sys.modules['uvloop'] = None; runpy.run_module({COMMAND[-1]!r}, run_name='__main__')"
+    with LinePeer([sys.executable, "-c", program, "with_uvloop:echo"], None) as peer, killed_after(SECONDS, peer):
         assert json.loads(peer.read()) == {"missing": "uvloop is not installed"}
 
 
@@ -237,6 +245,86 @@ def test_what_is_not_yet_a_frame_is_not_answered(where: str) -> None:
         assert select.select([client], [], [], 0)[0] == []
         client.sendall(end)
         assert receive(client, len(begin + end)) == begin + end
+
+
+@pytest.mark.parametrize("where", [*LINES, *PREFIXED, *FANOUT])
+def test_what_a_client_has_begun_is_not_continued_by_the_next_one(where: str) -> None:
+    begun, whole = (b"\0\0\0\5fr", b"\0\0\0\3ame") if where in PREFIXED else (b"half a li", b"ne\n")
+    with running(where) as server:
+        for _ in range(3):
+            with connect(server.port) as client, suppress(ConnectionError):
+                client.sendall(begun)
+                client.shutdown(socket.SHUT_WR)
+                receive_all(client)  # until the server has closed it
+        with connect(server.port) as client:  # whose descriptor has the same number there
+            client.sendall(whole)
+            assert receive(client, len(whole)) == whole
+
+
+@pytest.mark.parametrize("where", [*LINES, *PREFIXED])
+def test_frames_come_back_whole_when_the_kernel_takes_only_a_part(where: str) -> None:
+    dice = random.Random(7)
+    bodies = [dice.randbytes(500).hex().encode() for _ in range(8_000)]  # more than buffers hold; below limits
+    stream = b"".join(body + b"\n" if where in LINES else len(body).to_bytes(4, "big") + body for body in bodies)
+    with running(where) as server, connect(server.port) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        client.setblocking(False)
+        sent = 0
+        while sent < len(stream) and select.select([], [client], [], 0.5)[1]:  # until nothing moves, or all is inside
+            sent += client.send(memoryview(stream)[sent:])
+        client.settimeout(SECONDS)
+        rest = threading.Thread(target=client.sendall, args=(stream[sent:],))
+        rest.start()
+        received = receive(client, len(stream))
+        rest.join()
+        assert received == stream
+
+
+class Writes(asyncio.Transport):
+    """A transport that remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+
+@pytest.mark.parametrize(
+    ("alone", "joined", "frames"),
+    [
+        (with_asyncio.Lines, with_asyncio.LinesJoined, [b"one\n", b"\n", b"three\n"]),
+        (lambda: with_asyncio.FanOut(set()), lambda: with_asyncio.FanOutJoined(set()), [b"one\n", b"\n", b"three\n"]),
+        (with_asyncio.Prefixed, with_asyncio.PrefixedJoined, [b"\0\0\0\3one", b"\0\0\0\0", b"\0\0\0\5three"]),
+    ],
+    ids=["lines", "fanout", "prefixed"],
+)
+def test_a_protocol_writes_each_frame_by_itself_and_a_joined_one_those_of_a_read_at_once(
+    alone: Callable[[], asyncio.Protocol], joined: Callable[[], asyncio.Protocol], frames: list[bytes]
+) -> None:
+    one, two, three = frames
+    for factory, expected in ((alone, [one, two]), (joined, [one + two])):
+        protocol, transport = factory(), Writes()
+        protocol.connection_made(transport)
+        protocol.data_received(one + two + three[:3])
+        assert transport.writes == expected
+        protocol.data_received(three[3:5])
+        assert transport.writes == expected  # what was answered is not answered again
+        protocol.data_received(three[5:])
+        assert transport.writes == [*expected, three]
+
+
+def test_the_bare_loop_cuts_at_the_last_frame_that_is_whole() -> None:
+    bare = pytest.importorskip("tests.benchmarks.contestants.bare")
+    for cut, whole, begun in (
+        (bare.cut_lines, b"one\n\nthree\n", b"fo"),
+        (bare.cut_prefixed, b"\0\0\0\3one\0\0\0\0", b"\0\0\0\5thr"),
+        (bare.cut_prefixed, b"\0\0\0\1x", b"\0\0\0"),
+    ):
+        assert cut(whole + begun) == (whole, begun)
+        assert cut(whole) == (whole, b"")
+        assert cut(begun) == (b"", begun)
 
 
 @pytest.mark.parametrize("where", FANOUT)

@@ -1,7 +1,12 @@
 """`reactor`, by its public interface, as its README says it is used.
 
-With the options that it has by default, its limits and deadlines included. The forwarder is not written for the
-benchmark: it is the example that people are told to start from.
+With the options that it has by default, its limits and deadlines included; all but `forward`. The forwarder is not
+written for the benchmark: it is the example that people are told to start from, and that switches two deadlines off,
+`write_timeout` and `drain_timeout`, since who forwards cannot know how long its two sides may be silent. Its limits are
+the default ones.
+
+Where frames are read, each is answered by a `send` or a `write` of its own. Nothing here joins them: what is written
+while a handler runs, the transport gathers and sends when the handler returns.
 """
 
 from __future__ import annotations

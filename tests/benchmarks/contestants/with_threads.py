@@ -2,9 +2,10 @@
 
 The main thread accepts; each connection has a thread that reads and writes with blocking calls, and its state is where
 it is in its program. Lines come through `makefile`, answers leave by `sendall`. The advantages: TCP_NODELAY, no lock
-where nothing is shared, reads into a buffer that is made once where bytes only pass through, and small stacks, so that
-10,000 of them fit. A blocking program cannot know whether there is more to come when it has read a line, so it sends
-each answer at once.
+where nothing is shared, reads as large as everybody's where bytes only pass through, and small stacks, so that 10,000
+of them fit. `sink` and `forward` read into a buffer that is made once; `echo` does not, since such a buffer would be
+resident for every connection, and what `recv` allocates is not where it is not filled. A blocking program cannot know
+whether there is more to come when it has read a line, so it sends each answer at once.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ __all__ = ["echo", "fanout", "forward", "lines", "prefixed", "sink"]
 STACK_SIZE = 256 * 1024
 """Bytes of address space for each thread, instead of 8 MiB. What is never touched takes no memory."""
 
-READ_SIZE = 64 * 1024
-LARGE_READ_SIZE = 256 * 1024
-"""Bytes, where bytes only pass through. The buffer is one for a connection, so the others' reads are smaller."""
+READ_SIZE = 256 * 1024
 
 PREFIX_SIZE = 4
 
@@ -94,7 +93,7 @@ def send_whole(receiver: socket.socket, line: bytes) -> None:
 
 
 def count_bytes(client: socket.socket) -> None:
-    count, buffer = 0, bytearray(LARGE_READ_SIZE)
+    count, buffer = 0, bytearray(READ_SIZE)
     while size := client.recv_into(buffer):
         count += size
     client.sendall(b"%d\n" % count)
@@ -116,7 +115,7 @@ def forward_to(address: tuple[str, int]) -> Conversation:
 
 def pump(source: socket.socket, destination: socket.socket) -> None:
     """Pass on all bytes and the end. `sendall` waits for who is slower: this is the whole back-pressure."""
-    buffer = bytearray(LARGE_READ_SIZE)
+    buffer = bytearray(READ_SIZE)
     view = memoryview(buffer)
     try:
         while size := source.recv_into(buffer):

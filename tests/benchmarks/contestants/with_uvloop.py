@@ -14,11 +14,14 @@ from tests.benchmarks.contestants.announcing import Announce
 __all__ = [
     "echo",
     "fanout",
+    "fanout_joined",
     "fanout_protocol",
     "forward",
     "lines",
+    "lines_joined",
     "lines_protocol",
     "prefixed",
+    "prefixed_joined",
     "prefixed_protocol",
     "sink",
 ]
@@ -35,9 +38,12 @@ def on_uvloop(program: Callable[..., None]) -> Callable[..., None]:
 echo = on_uvloop(with_asyncio.echo)
 lines = on_uvloop(with_asyncio.lines)
 lines_protocol = on_uvloop(with_asyncio.lines_protocol)
+lines_joined = on_uvloop(with_asyncio.lines_joined)
 prefixed = on_uvloop(with_asyncio.prefixed)
 prefixed_protocol = on_uvloop(with_asyncio.prefixed_protocol)
+prefixed_joined = on_uvloop(with_asyncio.prefixed_joined)
 fanout = on_uvloop(with_asyncio.fanout)
 fanout_protocol = on_uvloop(with_asyncio.fanout_protocol)
+fanout_joined = on_uvloop(with_asyncio.fanout_joined)
 sink = on_uvloop(with_asyncio.sink)
 forward = on_uvloop(with_asyncio.forward)
