@@ -171,6 +171,9 @@ WRONG = [
 ]
 
 
+CLOSED = ("closed a connection", "Connection reset by peer", "Broken pipe", "not connected")
+
+
 def says_that_it_closed(complaint: str) -> bool:
     """What the load says of a server that closes early depends on what it was about to do then."""
-    return any(words in complaint for words in ("closed a connection", "Connection reset by peer", "Broken pipe"))
+    return any(words in complaint for words in CLOSED)

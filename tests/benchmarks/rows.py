@@ -111,7 +111,7 @@ ALL: list[Row] = [
     Fanout(
         "fanout",
         "a line of 64 B to 1,000 connections",
-        framed("fanout") | {"bare": "bare:fanout"},
+        framed("fanout"),
         receivers=1_000,
         frame=64,
         burst=1,
@@ -120,7 +120,7 @@ ALL: list[Row] = [
     Fanout(
         "fanout-burst",
         "ten lines at once to 1,000 connections",
-        framed("fanout") | {"bare": "bare:fanout"},
+        framed("fanout"),
         receivers=1_000,
         frame=64,
         burst=10,
@@ -131,7 +131,7 @@ ALL: list[Row] = [
     Accept(
         "accept", "connections accepted, served once and closed", everybody("echo"), concurrent=50, connections=10_000
     ),
-    Memory("memory", "memory of a connection, 10,000 of them, served once", everybody("echo"), connections=10_000),
+    Memory("memory", "resident memory of a connection, 10,000 of them", everybody("echo"), connections=10_000),
     TIMERS,
     CALL_SOON,
     THREADSAFE,

@@ -2,8 +2,8 @@
 
 With the options that it has by default, its limits and deadlines included; all but `forward`. The forwarder is not
 written for the benchmark: it is the example that people are told to start from, and that switches two deadlines off,
-`write_timeout` and `drain_timeout`, since who forwards cannot know how long its two sides may be silent. Its limits are
-the default ones.
+`write_timeout` and `drain_timeout`: how long a side may take nothing is for the two who talk to decide. It
+also says itself how many connections it has room for.
 
 Where frames are read, each is answered by a `send` or a `write` of its own. Nothing here joins them: what is written
 while a handler runs, the transport gathers and sends when the handler returns.
