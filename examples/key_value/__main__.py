@@ -3,7 +3,9 @@
     python3 -m examples.key_value [ADDRESS]         then, elsewhere: redis-cli -p 6380
                                                     or redis-benchmark -p 6380 -t ping,set,get,incr,mset -q
 
-Without such tools, `nc 127.0.0.1 6380` will do: type `set greeting "hello there"`, then `get greeting`.
+Without such tools, `nc 127.0.0.1 6380` will do: type `set greeting "hello there"`, then `get greeting`. The Python
+package `redis` has to be told that version 2 of the protocol is spoken, and that there are no transactions:
+`redis.Redis(port=6380, protocol=2)`, and its `pipeline(transaction=False)`.
 
 The lesson: a protocol of the real world takes a codec, which is `RespCodec`, and six small files:
 
@@ -13,8 +15,9 @@ The lesson: a protocol of the real world takes a codec, which is `RespCodec`, an
     values.py, channels.py, about.py       the commands
 
 Here they are put together, and what a server owes to everybody is decided. Whoever connects takes some of its memory,
-so each part of that has an end: what waits for one client, what is held for all of them, and what is stored. And when
-it is told to end, by Ctrl-C or SIGTERM, each client first gets the answers that are due, and the end of the stream.
+so each part of that has an end: what waits for one client, what is held for all of them, and what is stored. It has an
+end in time as well: a request that was begun has to be complete within a minute (`client.py`). And when the server is
+told to end, by Ctrl-C or SIGTERM, each client first gets the answers that are due, and the end of the stream.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ COMMANDS = values.COMMANDS | channels.COMMANDS | about.COMMANDS
 MOST_WAITING = 4 * 1024 * 1024  # bytes for one client; more than the longest answer
 MOST_HELD = 64 * 1024 * 1024  # bytes for all of them: answers that wait, requests that are not complete
 SWEEP_EVERY = 0.1  # seconds
+LOOK_EVERY = 5.0  # seconds, for those who do not complete their request
 GRACE = 5.0  # seconds to take the last answers
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,12 +44,20 @@ def serve(reactor: Reactor, address: str) -> Server:
     database = Database(reactor.time)
     options = ConnectionOptions(hard_limit=MOST_WAITING, budget=Budget(MOST_HELD))
     server = listen(reactor, lambda: Client(COMMANDS, database), address, options=options)
-    sweeping = reactor.call_every(SWEEP_EVERY, database.sweep)
+
+    def look() -> None:
+        for connection in list(server.connections):
+            client = connection.get_protocol()
+            if isinstance(client, Client):
+                client.abort_if_late()
+
+    chores = reactor.call_every(SWEEP_EVERY, database.sweep), reactor.call_every(LOOK_EVERY, look)
 
     def end() -> None:
         for signum in SIGNALS:
             reactor.remove_signal_handler(signum)  # a second Ctrl-C does not wait
-        sweeping.cancel()
+        for chore in chores:
+            chore.cancel()
         server.drain(GRACE)
 
     for signum in SIGNALS:

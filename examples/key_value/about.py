@@ -4,15 +4,29 @@ The lesson: programs ask before they work. A client wants to know whether anybod
 protocol is spoken (HELLO), and what commands there are (COMMAND); a benchmark, whether values are written to disk
 (CONFIG GET); a monitor, how much memory is taken (INFO). They can do with little. What is not known here is refused in
 Redis' own words, because these are what they understand.
+
+And some do not know whom they talk to. Any page that is open in a browser on this machine may send an HTTP request here
+with commands in its body, and the lines above them would only be answered with errors. So POST, which begins such a
+request, and Host:, which no request of HTTP/1.1 can be without, end the connection, as they do with Redis.
 """
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from examples.key_value import database
 from examples.key_value.client import Client
-from examples.key_value.commands import OK, CommandError, table, unknown_subcommand, wrong_number
+from examples.key_value.commands import (
+    ANY,
+    OK,
+    Command,
+    CommandError,
+    integer,
+    table,
+    unknown_subcommand,
+    wrong_number,
+)
 from reactor import RespStatus, RespValue
 
 PONG = RespStatus(b"PONG")
@@ -29,10 +43,37 @@ def echo(client: Client, text: bytes) -> RespValue:
     return text
 
 
-def hello(client: Client, version: bytes = b"2", *ignored: bytes) -> RespValue:
+def hello(client: Client, version: bytes = b"2", *options: bytes) -> RespValue:
+    """HELLO [2 [AUTH name password] [SETNAME name]]"""
+    try:
+        integer(version)
+    except CommandError:
+        raise CommandError(b"ERR Protocol version is not an integer or out of range") from None
     if version != b"2":
         raise CommandError(b"NOPROTO unsupported protocol version")
+    check_hello_options(options)
     return [b"server", b"redis", b"version", VERSION, b"proto", 2, b"mode", b"standalone", b"role", b"master"]
+
+
+def check_hello_options(options: tuple[bytes, ...]) -> None:
+    """There is one user, `default`, who needs no password, so that any will do; a client's name is forgotten."""
+    rest = list(reversed(options))
+    while rest:
+        option = rest.pop()
+        if option.upper() == b"AUTH" and len(rest) >= 2:
+            user, _password = rest.pop(), rest.pop()
+            if user != b"default":
+                raise CommandError(b"WRONGPASS invalid username-password pair or user is disabled.")
+        elif option.upper() == b"SETNAME" and rest:
+            if re.search(rb"[^!-~]", rest.pop()):
+                raise CommandError(b"ERR Client names cannot contain spaces, newlines or special characters.")
+        else:
+            raise CommandError(b"ERR Syntax error in HELLO option '%b'" % option)
+
+
+def hang_up(client: Client, *ignored: bytes) -> RespValue:
+    client.close()
+    return None  # nothing is sent after close()
 
 
 def quit_(client: Client, *ignored: bytes) -> RespValue:
@@ -74,3 +115,4 @@ def config(client: Client, kind: bytes, *patterns: bytes) -> RespValue:
 
 
 COMMANDS = table(echo, hello, info, command, config) | table(ping, quit_, while_subscribed=True)
+COMMANDS |= dict.fromkeys((b"POST", b"HOST:"), Command(hang_up, 0, ANY, while_subscribed=True))

@@ -8,6 +8,10 @@ Then, some clients are slow. Whoever asks faster than it reads the answers is no
 `pause_writing` is for. A subscriber that has stopped reading cannot be slowed down in this way, since others do the
 talking. What waits for it is bounded, and at the limit it is cut off, with a `SendBufferFullError`. Whoever takes
 nothing at all for a minute is cut off too (`write_timeout`), and nobody else notices.
+
+Others are slow to ask. The first part of a request is kept until the last one comes, at the cost of what all may hold
+together. So each request has a minute from its first byte, however it trickles in, and then its connection is reset.
+Who has begun none may be silent for ever.
 """
 
 from __future__ import annotations
@@ -16,9 +20,19 @@ from typing import TypeGuard
 
 from examples.key_value.commands import Command, CommandError, unknown_command, wrong_number
 from examples.key_value.database import Database
-from reactor import EncodeError, FramedProtocol, FramingError, IncompleteFrameError, RespCodec, RespError, RespValue
+from reactor import (
+    DeadlineError,
+    EncodeError,
+    FramedProtocol,
+    FramingError,
+    IncompleteFrameError,
+    RespCodec,
+    RespError,
+    RespValue,
+)
 
 STRINGS = {bytes}
+REQUEST_LASTS = 60.0  # seconds, at most: from its first byte to its last
 
 
 class Client(FramedProtocol[RespValue]):
@@ -30,8 +44,15 @@ class Client(FramedProtocol[RespValue]):
         self.commands = commands
         self.database = database
         self.channels: dict[bytes, None] = {}  # that it listens to
+        self.begun: float | None = None  # when the request began that is not complete
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.begun is None and self._decoder is not None and self._decoder.buffered:
+            self.begun = self.database.time()
 
     def frame_received(self, frame: RespValue) -> None:
+        self.begun = None  # what came behind it is the next one
         if is_request(frame):
             try:
                 self.send(self.answer(frame))
@@ -66,7 +87,7 @@ class Client(FramedProtocol[RespValue]):
     # --- What goes wrong --------------------------------------------------------------------------------------------
 
     def fault(self, frame: RespValue) -> str:
-        """What is wrong with a value that is no request, in Redis' own words."""
+        """What is wrong with a value that is no request, as Redis says it where it knows of such a thing."""
         if type(frame) is not list:
             return f"expected '*', got '{self.kind(frame)}'"
         odd = next(value for value in frame if type(value) is not bytes)
@@ -77,8 +98,16 @@ class Client(FramedProtocol[RespValue]):
 
     def framing_failed(self, error: FramingError) -> None:
         if not isinstance(error, IncompleteFrameError):  # that one is not waiting for an answer
-            self.send(RespError(f"ERR Protocol error: {error}".encode()))
+            fault, _, _bound = str(error).partition(": ")  # how much it may be is not among Redis' words
+            self.send(RespError(f"ERR Protocol error: {fault}".encode()))
         super().framing_failed(error)
+
+    def abort_if_late(self) -> None:
+        """Asked now and then. Whoever is not read from, because it has answers to read first, cannot be late."""
+        if self.transport is None or self.begun is None or not self.transport.is_reading():
+            return
+        if self.database.time() - self.begun >= REQUEST_LASTS:
+            self.transport.abort(DeadlineError(f"a request was not complete after REQUEST_LASTS={REQUEST_LASTS} s"))
 
     def pause_writing(self) -> None:
         if self.transport is not None:
@@ -87,6 +116,8 @@ class Client(FramedProtocol[RespValue]):
     def resume_writing(self) -> None:
         if self.transport is not None:
             self.transport.resume_reading()
+        if self.begun is not None:
+            self.begun = self.database.time()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

@@ -1,10 +1,12 @@
 """What the server knows: values that may expire, and who listens to which channel.
 
 The lesson: expiry needs no timer for each key. Whoever asks for a key looks at its time first, so nobody ever sees a
-value that has expired. Those that nobody asks for are swept up, a few at a time, because everybody waits meanwhile.
+value that has expired. Those that nobody asks for are swept up, a few at a time, because everybody waits meanwhile. As
+long as most of these few had expired, there are more where they came from, so a few more follow, for some milliseconds.
 
 All that clients can make grow is counted, where it grows and where it shrinks, in one number, which is looked at before
-a command that takes more; so that is done as a whole or not at all. Only the last one so admitted passes the limit.
+a command that takes more; so that is done as a whole or not at all. Only the last one so admitted passes the limit. And
+nobody is refused for the sake of values that could be swept up.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ MOST_MEMORY = 64 * 1024 * 1024  # bytes
 KEY_TAKES = 250  # bytes beside those of its name and its value; at most
 CHANNEL_TAKES = 400  # bytes beside those of its name, for each who listens; at most
 SWEPT_AT_ONCE = 200  # keys
+SWEEP_LASTS = 0.005  # seconds, and then no more are begun
 
 
 class Listener(Protocol):
@@ -38,6 +41,8 @@ class Database:
         self.memory = 0
 
     def check_memory(self) -> None:
+        if self.memory > MOST_MEMORY:
+            self.sweep()
         if self.memory > MOST_MEMORY:
             raise CommandError(b"OOM command not allowed when used memory > 'maxmemory'.")
 
@@ -74,9 +79,14 @@ class Database:
 
     def sweep(self) -> None:
         """Delete what has expired, among those that were not looked at for longest."""
-        for key in list(islice(self.expiries, SWEPT_AT_ONCE)):
-            if self.get(key) is not None:
+        end = self.time() + SWEEP_LASTS
+        while True:
+            keys = list(islice(self.expiries, SWEPT_AT_ONCE))
+            lasting = [key for key in keys if self.get(key) is not None]
+            for key in lasting:
                 self.expiries[key] = self.expiries.pop(key)  # to the end of the queue
+            if 2 * len(lasting) >= len(keys) or self.time() >= end:
+                break
 
     # --- Channels ---------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from examples.key_value.client import Client
 from examples.key_value.commands import OK, CommandError, integer, table, wrong_number
 from reactor import RespValue
 
+LONGEST = 2**63 - 2**41  # milliseconds: in Redis the end is a time of day in 64 bits, and 2**41 is in the year 2039
 
 def get(client: Client, key: bytes) -> RespValue:
     return client.database.get(key)
@@ -55,7 +56,7 @@ def read_set_options(options: tuple[bytes, ...]) -> tuple[bytes, int | None]:
 def read_time(command: bytes, amount: bytes, unit: int) -> int:
     """Milliseconds from a number of units."""
     time = integer(amount) * unit
-    if not -(2**63) <= time < 2**63:
+    if not -(2**63) <= time <= LONGEST:
         raise CommandError(b"ERR invalid expire time in '%b' command" % command)
     return time
 

@@ -25,7 +25,8 @@ What is sent is nearly always of a few shapes, requests an array of short string
 `RespCodec.cut` knows these only, and takes them apart with a few calls a frame; on meeting anything else it stops.
 
 *Inline commands* are for people: with `inline`, a line that begins like no value is a list of words, as if typed into a
-shell, quotes included. An empty line is an empty list.
+shell, quotes included. An empty line is an empty list. And as a Redis server does, it takes a frame that is an array
+with any negative count for nothing; elsewhere, only -1 is.
 
 Frames that are too long are never skipped: answers are matched with requests by their order, and one that vanished
 would give its answer to the next. Of version 3 nothing is known here; its kinds are corrupt.
@@ -71,7 +72,9 @@ DEEPEST = 100
 """Values are built and encoded by recursion."""
 COUNTS = {b"*%d" % count: count for count in range(1, 257)}
 """The heads of the arrays that `cut` takes apart, and how many elements they announce."""
+LENGTHS = {b"$": "bulk length", b"*": "multibulk length"}
 LENGTH = re.compile(rb"-1|0|[1-9][0-9]{0,18}")
+NEGATIVE = re.compile(rb"-[1-9][0-9]{0,18}")
 INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
 
 
@@ -81,7 +84,7 @@ class RespCodec(Codec[RespValue]):
 
     `max_length` is the most bytes of a frame on the wire, with everything in it. `max_depth`: an array of arrays has
     depth 2, and so on. `max_elements` is how many elements all arrays of a frame have together. A frame beyond one of
-    these is a `FrameTooLongError`. `inline`: accept inline commands as well; for servers.
+    these is a `FrameTooLongError`. `inline`: accept what a server of Redis accepts, inline commands above all.
 
     Raises `OptionError` if `max_length` is below 3, `max_depth` is not from 1 to 100, or `max_elements` is below 0.
     """
@@ -248,14 +251,15 @@ class Extent:
             if length >= 0:
                 behind += length + 2
                 if behind - self.begin > self._codec.max_length:
-                    raise self._too_long()
+                    raise FrameTooLongError(f"invalid bulk length: {self._too_long()}")
                 if behind > self._buffer.size:
                     self._needed = behind
                     return False
                 if self._buffer.peek(2, behind - 2) != CRLF:
                     raise FramingError(f"a string of {length} bytes does not end there")
         elif kind == b"*":
-            count = self._check_count(read_length(text, "multibulk"))
+            if not self._is_ignored(text):
+                count = self._check_count(read_length(text, "multibulk"))
         elif kind == b":":
             if not INTEGER.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
                 raise FramingError(f"{text!r} is not an integer of 64 bits")
@@ -306,13 +310,18 @@ class Extent:
             if reached == buffer.size:
                 return None
 
+    def _is_ignored(self, text: bytes) -> bool:
+        """Whether this is the count of a request that a server takes for none."""
+        outermost = self.end == self.begin
+        return outermost and self._codec.inline and bool(NEGATIVE.fullmatch(text)) and int(text) >= -(2**63)
+
     def _check_count(self, count: int) -> int:
         """Raise `FrameTooLongError` if this many elements more are too many, or one level too deep."""
         codec = self._codec
         if len(self._missing) > codec.max_depth and count >= 0:
             raise FrameTooLongError(f"arrays are nested deeper than max_depth, {codec.max_depth}")
         if self._elements + max(count, 0) > codec.max_elements:
-            raise FrameTooLongError(f"the frame has more elements than max_elements, {codec.max_elements}")
+            raise FrameTooLongError(f"invalid multibulk length: more elements than max_elements, {codec.max_elements}")
         self._elements += max(count, 0)
         return count
 
@@ -321,7 +330,7 @@ class Extent:
         if stop == self.begin + self._codec.max_length:
             return self._too_long()
         if kind in b":$*":
-            return FramingError(f"the number behind {kind!r} has no end")
+            return FramingError(f"invalid {LENGTHS.get(kind, 'number')}: what stands behind {kind!r} has no end")
         return FrameTooLongError("too big inline request")  # in Redis' own words
 
     def _too_long(self) -> FrameTooLongError:

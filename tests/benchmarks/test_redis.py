@@ -68,7 +68,7 @@ def test_a_figure_is_the_cpu_time_of_one_command_for_one_request(monkeypatch: py
     monkeypatch.setattr(redis, "version", lambda program: {program: "7"})
     monkeypatch.setattr(redis, "serving", serving)
     monkeypatch.setattr(redis, "apply_load", apply_load)
-    figures = REDIS_PIPELINED.measure("redis-server", replace(BENCH, scale=0.0016)).figures
+    figures = REDIS_PIPELINED.measure("redis-server", replace(BENCH, scale=0.004)).figures
     assert asked[: len(COMMANDS)] == [(test, 160, 16) for test in COMMANDS.values()]  # the warm-up
     assert asked[len(COMMANDS) :] == [(test, 1600, 16) for test in COMMANDS.values()]
     assert [figures[name] for name in COMMANDS] == [1 / 1600] * len(COMMANDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -53,6 +54,7 @@ CONVERSATION: list[tuple[str, Any]] = [
     ("SET k v EX x", NOT_AN_INTEGER),
     ("SET k v EX 99999999999999999999", NOT_AN_INTEGER),
     ("SET k v PX 0", error("ERR invalid expire time in 'set' command")),
+    ("SET k v PX 9223372036854775807", error("ERR invalid expire time in 'set' command")),
     ("SET k v EX 9223372036854775807", error("ERR invalid expire time in 'set' command")),
     ("TTL k", -1),
     ("TTL nothing", -2),
@@ -60,6 +62,7 @@ CONVERSATION: list[tuple[str, Any]] = [
     ("TTL k", 100),
     ("EXPIRE nothing 100", 0),
     ("EXPIRE k x", NOT_AN_INTEGER),
+    ("EXPIRE k 9223372036854775", error("ERR invalid expire time in 'expire' command")),
     ("EXPIRE k 9223372036854775807", error("ERR invalid expire time in 'expire' command")),
     ("SET k v ex 50 xx", OK),
     ("TTL k", 50),
@@ -97,6 +100,9 @@ CONVERSATION: list[tuple[str, Any]] = [
     ("CONFIG nonsense", error("ERR unknown subcommand 'nonsense'. Try CONFIG HELP.")),
     ("COMMAND nonsense", error("ERR unknown subcommand 'nonsense'. Try COMMAND HELP.")),
     ("INFO nonsense", b""),
+    ("HELLO x", error("ERR Protocol version is not an integer or out of range")),
+    ("HELLO 2 AUTH ann secret", error("WRONGPASS invalid username-password pair or user is disabled.")),
+    ("HELLO 2 NONSENSE", error("ERR Syntax error in HELLO option 'NONSENSE'")),
     ("HELLO 9", error("NOPROTO unsupported protocol version")),
     ("PUBLISH news hello", 0),
     ("UNSUBSCRIBE", [b"unsubscribe", None, 0]),
@@ -185,6 +191,8 @@ def test_requests_may_be_typed(server: Connect) -> None:
     [
         (b"*1\r\n$x\r\n", "invalid bulk length"),
         (b"*x\r\n", "invalid multibulk length"),
+        (b"*9999999999\r\n", "invalid multibulk length"),
+        (b"*1\r\n$9999999999\r\n", "invalid bulk length"),
         (b'get "\r\n', "unbalanced quotes in request"),
         (b"x" * 70_000, "too big inline request"),
         (b"*1\r\n:1\r\n", "expected '$', got ':'"),
@@ -200,6 +208,17 @@ def test_what_is_no_request_is_named_and_ends_the_connection(
             assert answers(sock) == [RespStatus(b"PONG"), error(f"ERR Protocol error: {words}")]
         except ConnectionResetError:  # it closes with input unread, and then what it said can get lost
             assert request.node.callspec.params["server"] == "redis-server"
+
+
+def test_a_request_of_http_ends_the_connection_and_its_body_is_not_carried_out(server: Connect) -> None:
+    for first in (b"POST / HTTP/1.1\r\n", b"Host: somewhere\r\n", CODEC.encode([b"post"])):
+        with server() as sock:
+            sock.sendall(first + b"Host: somewhere\r\n\r\nSET pwned yes\r\nGET pwned\r\n")
+            with contextlib.suppress(ConnectionResetError):  # with input unread
+                assert answers(sock) == []
+        with server() as sock:
+            sock.sendall(b"GET pwned\r\n")
+            assert answers(sock, 1) == [None]
 
 
 def test_a_value_that_is_no_array_is_no_request() -> None:

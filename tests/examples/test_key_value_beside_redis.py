@@ -2,8 +2,14 @@
 
 Left out is what differs on purpose: commands and options that only the real one has (SET's GET, KEEPTTL, EXAT and PXAT,
 EXPIRE's conditions of version 7); what is said about the server itself (INFO, COMMAND, CONFIG, HELLO), but for errors;
-the order in which UNSUBSCRIBE leaves all channels; values that are no arrays, which the real one takes for words; and
-zero bytes in the name of an unknown command, at which its C strings end.
+version 3 of the protocol, which HELLO refuses here; the order in which UNSUBSCRIBE leaves all channels; values that are
+no arrays, which the real one takes for words; zero bytes in the name of an unknown command or option, at which its C
+strings end; what is due before POST or Host:, which is sent here and lost there; and times to live that end between
+2039 and now before 64 bits of milliseconds since 1970 do, which are too long here.
+
+Some of what is no request ends the connection here with words of our own: an argument that begins with no sign of a
+kind, that is an array of nothing or of many levels, or that is not followed by CRLF (there, two bytes of anything will
+do). And the bounds are lower here, though the words at them are the same.
 """
 
 from __future__ import annotations
@@ -85,13 +91,21 @@ def compare(both: Both, *commands: Words) -> None:
 
 
 def passes_or_is_endless(time: bytes) -> bool:
-    """Whether something that lasts for so long may be over before we have looked at it; or lasts longer than the real
-    one can count, which begins to count in 1970.
+    """Whether something that lasts for so long may be over before we have looked at it; or is too long here, and may
+    not be for the real one, which begins to count in 1970.
     """
     if not time.isdigit():
         return False
-    century = 100 * 366 * 24 * 3600 * 1000
-    return 0 < int(time) < 10**5 or any(0 < 2**63 - int(time) * unit < century for unit in (1, 1000))
+    nearly = range(2**63 - 2**41, 2**63 - 2**40)
+    return 0 < int(time) < 10**5 or any(int(time) * unit in nearly for unit in (1, 1000))
+
+
+def said_at_its_end(connect: Connect, chunk: bytes) -> bytes:
+    """What a server says to this, before it closes."""
+    with connect() as sock:
+        sock.sendall(chunk)
+        sock.shutdown(socket.SHUT_WR)
+        return read_until(sock, b"never")
 
 
 def words(text: str) -> Words:
@@ -220,16 +234,46 @@ def test_messages_go_to_those_who_listen(both: Both) -> None:
         b"*1\r\n$4\r\nPI",
         b"GET k",
         b"*",
+        b"*9999999999\r\n",
+        b"*1\r\n$9999999999\r\n",
+        b"*-9223372036854775809\r\n",
+        b"*-0\r\n",
+        b"*--5\r\n",
+        b"*2\r\n$4\r\nECHO\r\n$-5\r\n",
+        b"*%b\r\n" % (b"1" * 30),
+        b"*1\r\n$%b\r\n" % (b"1" * 30),
     ],
 )
 def test_what_is_no_request_ends_the_connection(both: Both, wrong: bytes) -> None:
-    said = []
+    real, example = (said_at_its_end(connect, b"PING\r\n*0\r\n*-1\r\n*-5\r\n\r\n" + wrong) for connect in both)
+    assert example == real != b""
+
+
+@pytest.mark.parametrize("subscribed", [b"", b"SUBSCRIBE a\r\n"])
+@pytest.mark.parametrize("first", [b"POST / HTTP/1.1\r\nHost: a\r\n", b"Host: a\r\n", b"hOST:\r\n", request([b"post"])])
+def test_a_request_of_http_ends_the_connection_without_an_answer(both: Both, first: bytes, subscribed: bytes) -> None:
     for connect in both:
         with connect() as sock:
-            sock.sendall(b"PING\r\n*0\r\n*-1\r\n\r\n" + wrong)
-            sock.shutdown(socket.SHUT_WR)
-            said.append(read_until(sock, b"never"))
-    assert said[0] == said[1]
+            if subscribed:
+                sock.sendall(subscribed)
+                read_until(sock, b":1\r\n")
+            sock.sendall(first + b"\r\nSET k pwned\r\nGET k\r\n")
+            assert read_until(sock, b"never") == b""
+        assert b"pwned" not in said_at_its_end(connect, b"GET k\r\nDEL k\r\n")
+
+
+def test_what_is_wrong_with_hello(both: Both) -> None:
+    options = (
+        *("NOSUCH", "AUTH", "AUTH a", "AUTH a b", "AUTH default b AUTH a b", "AUTH a b NOSUCH", "SETNAME"),
+        *("setname x X", "auth default b nosuch", "AUTH Default b", "SETNAME x AUTH a b"),
+    )
+    compare(both, *(words(f"HELLO 2 {each}") for each in options))
+    for name in (b"a b", b"\n", b"\x7f", b"\xe9", b"\t"):
+        compare(both, [b"HELLO", b"2", b"SETNAME", name], [b"HELLO", b"2", b"SETNAME", name, b"X"])
+    compare(both, *([b"HELLO", number, *more] for number in NUMBERS for more in ([], [b"X"])))
+    compare(both, words("SUBSCRIBE a"), words("HELLO x"))
+    for each in ("", "2", "2 SETNAME ''", "2 AUTH default x", "2 SETNAME x", "2 setname x auth default y"):
+        assert all(b"server" in said_at_its_end(connect, f"HELLO {each}\r\n".encode()) for connect in both)
 
 
 # --- Whatever Hypothesis thinks of ------------------------------------------------------------------------------------

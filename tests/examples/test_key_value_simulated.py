@@ -6,6 +6,8 @@ import re
 import signal
 import tracemalloc
 from collections.abc import Callable
+from itertools import chain, repeat
+from itertools import count as numbers
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from reactor import FramedProtocol, Reactor, RespCodec, RespError, RespStatus, R
 from reactor.simulation import CALM, HOSTILE, LOSSY_WIFI, Host, Profile, Simulation, check
 
 each_profile = pytest.mark.parametrize("profile", [CALM, LOSSY_WIFI, HOSTILE], ids=["calm", "wifi", "hostile"])
+CODEC = RespCodec()
 OK = RespStatus(b"OK")
 FULL = RespError(b"OOM command not allowed when used memory > 'maxmemory'.")
 
@@ -67,6 +70,10 @@ class Town:
         asking = Asking(*requests)
         connect(host.reactor, lambda: asking, "server:6380")
         return asking
+
+    def client_in_parts(self, trickling: Trickling) -> Trickling:
+        connect(self.sim.host(f"client{len(self.sim.hosts)}").reactor, lambda: trickling, "server:6380")
+        return trickling
 
     def ask(self, *requests: str | list[bytes]) -> list[RespValue]:
         """What a new client is answered."""
@@ -313,6 +320,36 @@ def test_many_expired_values_are_swept_a_few_at_a_time_behind_those_that_last(mo
         assert b"keys=10,expires=10" in town.ask("INFO keyspace")[0]  # type: ignore[operator]
 
 
+def test_sweeping_goes_on_while_most_have_expired_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "SWEPT_AT_ONCE", 10)
+
+    def swept(lasting: int, a_look_takes: float = 0.0) -> int:
+        moments = chain(repeat(0.0, 1000), numbers(1.0, a_look_takes))
+        data = database.Database(lambda: next(moments))
+        for key in range(1000):
+            data.put(b"%d" % key, b"")
+            data.expire(b"%d" % key, 10_000 if key % 10 < lasting else 0)
+        data.sweep()
+        return 1000 - len(data.values)
+
+    assert [swept(lasting) for lasting in (0, 1, 4, 5, 9, 10)] == [1000, 900, 600, 5, 1, 0]
+    assert swept(0, database.SWEEP_LASTS / 35) == 40  # the clock is read once for each key, and once for each ten
+
+
+def test_nobody_is_refused_while_values_that_expired_take_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "MOST_MEMORY", 50_000)
+    monkeypatch.setattr(program, "SWEEP_EVERY", 1000.0)
+    with Simulation() as sim:
+        town = Town(sim)
+        assert FULL in town.ask(*(f"SET k{number} v PX 100" for number in range(300)))
+        sim.run_for(1)
+        assert town.ask("SET other v", "MGET other k1", "INFO memory") == [
+            OK,
+            [b"v", None],
+            b"# Memory\r\nused_memory:256\r\nmaxmemory:50000\r\n",
+        ]
+
+
 def test_memory_has_an_end_and_deleting_gives_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "MOST_MEMORY", 10_000)
     with Simulation() as sim:
@@ -395,6 +432,84 @@ def test_who_is_gone_listens_no_more(end: str) -> None:
         assert town.ask("PUBLISH news x") == [expected]
         sim.run_for(3600)
         assert town.ask("PUBLISH news x", "INFO stats") == [0, b"# Stats\r\npubsub_channels:0\r\n"]
+
+
+class Trickling(Asking):
+    """Sends some bytes at once, and then some more whenever it is told to."""
+
+    def __init__(self, first: bytes, *rest: bytes) -> None:
+        super().__init__()
+        self.first, self.rest = first, iter(rest)
+
+    def connection_made(self, transport: Transport) -> None:
+        super().connection_made(transport)
+        transport.write(self.first)
+
+    def trickle(self) -> None:
+        if self.transport is not None:
+            self.transport.write(next(self.rest, b""))
+
+
+PART = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1000\r\n"
+
+
+@pytest.mark.parametrize("before", [b"", b"PING\r\n", b"SUBSCRIBE news\r\n"])
+@pytest.mark.parametrize("rest", [[], [b"x"] * 1000])
+def test_who_does_not_complete_a_request_is_cut_off_after_a_minute(before: bytes, rest: list[bytes]) -> None:
+    with Simulation() as sim:
+        town = Town(sim)
+        slow = town.client_in_parts(Trickling(before + PART, *rest))
+        others = [
+            town.client_in_parts(Trickling(*parts))
+            for parts in ((b"SUBSCRIBE news\r\n",), (b"PING\r\n",), (b"",), (b"P", *[b"ING\nP"] * 10))
+        ]
+        for _ in range(5):
+            sim.run_for(10)
+            for client in (slow, *others):
+                client.trickle()
+        sim.run_for(9)
+        assert not slow.lost
+        sim.run_for(7)
+        assert isinstance(slow.lost[0], ConnectionResetError)
+        assert town.servers[0].ended == {"DeadlineError": 1}
+        for _ in range(5):
+            sim.run_for(10)
+            others[-1].trickle()
+        assert not any(client.lost for client in others)
+        sim.run_for(3600)
+        assert [bool(client.lost) for client in others] == [False, False, False, True]  # its last request has begun
+
+
+def has_more_or_is_lost(client: Asking) -> Callable[[], object]:
+    seen = len(client.answers)
+    return lambda: client.lost or len(client.answers) > seen
+
+
+def test_who_is_not_read_from_is_not_late() -> None:
+    with Simulation() as sim:
+        town = Town(sim)
+        town.server.send_buffer = 16 * 1024
+        text = b"x" * 100_000
+        part = CODEC.encode([b"SET", b"b", text])
+        greedy = town.client_in_parts(Trickling(CODEC.encode([b"SET", b"a", text]) + b"GET a\r\n" * 20 + part[:-9]))
+        sim.run(until=lambda: greedy.answers)
+        assert greedy.transport is not None
+        (connection,) = town.servers[0].connections
+        times = 0
+        while not connection.is_reading():
+            times += 1
+            greedy.transport.pause_reading()
+            for _ in range(55):
+                if not connection.is_reading():
+                    sim.run_for(1)
+            greedy.transport.resume_reading()
+            sim.run(until=has_more_or_is_lost(greedy))
+            assert not greedy.lost
+        assert times > 3
+        sim.run_for(45)
+        greedy.transport.write(part[-9:])
+        sim.run(until=lambda: len(greedy.answers) == 22)
+        assert greedy.answers == [OK, *[text] * 20, OK]
 
 
 @each_profile

@@ -68,8 +68,12 @@ def test_what_is_wrong_is_said_in_the_words_of_redis() -> None:
         (b"*x\r\n", "invalid multibulk length"),
         (b'SET "a\r\n', "unbalanced quotes in request"),
         (b"x" * 65_536, "too big inline request"),
+        (b"*65537\r\n", "invalid multibulk length: "),
+        (b"*" + b"1" * 30, "invalid multibulk length: "),
+        (b"*1\r\n$1048577\r\n", "invalid bulk length: "),
+        (b"$" + b"1" * 30, "invalid bulk length: "),
     ]:
-        with pytest.raises(FramingError, match=words):
+        with pytest.raises(FramingError, match=f"^{words}"):
             RespCodec(inline=True).decode_all(wire)
 
 
@@ -208,6 +212,14 @@ def test_a_quote_that_is_not_closed_at_the_end_of_a_word_is_corrupt(line: bytes)
 def test_quoted_words_come_out_as_they_were(words: list[bytes]) -> None:
     line = b" ".join(b'"%b"' % b"".join(b"\\x%02x" % byte for byte in word) for word in words)
     assert split_words(line) == words
+
+
+def test_with_inline_a_negative_number_of_elements_is_nothing_but_not_within_an_array() -> None:
+    codec = RespCodec(inline=True)
+    assert codec.decode_all(b"*-5\r\n*-9223372036854775808\r\nPING\r\n*-1\r\n") == [None, None, [b"PING"], None]
+    for wrong in (b"*-9223372036854775809", b"*-0", b"*-05", b"*--5", b"*- 5", b"*-", b"*1\r\n*-5", b"$-5"):
+        with pytest.raises(FramingError, match=r"invalid (multi)?bulk length"):
+            codec.decode_all(wrong + b"\r\n")
 
 
 # --- Two ways to the same frames --------------------------------------------------------------------------------------
