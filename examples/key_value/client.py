@@ -48,7 +48,7 @@ class Client(FramedProtocol[RespValue]):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.begun is None and self._decoder is not None and self._decoder.buffered:
+        if self.begun is None and self.buffered:
             self.begun = self.database.time()
 
     def frame_received(self, frame: RespValue) -> None:

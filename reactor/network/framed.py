@@ -97,6 +97,11 @@ class FramedProtocol(Protocol, Generic[FrameT]):
         if self.transport is not None:
             self.transport.close(reason)
 
+    @property
+    def buffered(self) -> int:
+        """The bytes received that no delivered frame covers: most often the beginning of one."""
+        return 0 if self._decoder is None else self._decoder.buffered
+
     def use_codec(self, codec: Codec[FrameT]) -> None:
         """Replace the codec from outside a handler: bytes that wait for the rest of a frame are looked at anew."""
         self.codec = codec

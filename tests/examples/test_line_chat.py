@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import line_chat
-from examples.line_chat import CONTROL, GRACE, LONGEST, OPTIONS, Chat
+from examples.line_chat import CONTROL, GRACE, LONGEST, OPTIONS, Chat, Member
 from reactor import FramedProtocol, LineCodec, Transport, connect
 from reactor.simulation import CALM, HOSTILE, LOSSY_WIFI, Host, Profile, Simulation, check
 from tests.cli.program import ADDRESS, DEADLINE, Program, connected, run
@@ -299,19 +298,6 @@ class Friend(FramedProtocol[bytes]):
         return any(line == heard for _, heard in self.heard)
 
 
-class Member(line_chat.Member):
-    """One that tells how many bytes of a line it keeps that has not ended."""
-
-    @property
-    def held(self) -> int:
-        return self._decoder.buffered if self._decoder is not None else 0
-
-
-@pytest.fixture(autouse=True)
-def watched_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_chat, "Member", Member)
-
-
 class Party:
     """A chat in a simulation, its members, and the most that it ever had to keep for one of them."""
 
@@ -339,7 +325,7 @@ class Party:
             for connection in self.chat.server.connections:
                 self.most_unsent = max(self.most_unsent, connection.get_write_buffer_size())
                 member = connection.get_protocol()
-                assert isinstance(member, Member) and member.held <= LONGEST + 2
+                assert isinstance(member, Member) and member.buffered <= LONGEST + 2
             return until()
 
         self.sim.run(until=watched, within=2_000)

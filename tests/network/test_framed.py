@@ -61,6 +61,17 @@ def test_lines_are_received_and_sent(net: Network) -> None:
     near.send(b"ignored")
 
 
+def test_it_says_how_many_bytes_wait_for_the_rest_of_a_frame(net: Network) -> None:
+    near, peer = net.pair(Lines())
+    assert near.buffered == 0
+    net.send_all(peer, b"one\ntw")
+    net.until(lambda: near.frames)
+    assert near.buffered == 2
+    peer.close()
+    net.until(lambda: near.ended)
+    assert near.buffered == 0
+
+
 def test_what_the_codec_cannot_express_is_refused(net: Network) -> None:
     near, _peer = net.pair(Lines())
     with pytest.raises(EncodeError):
