@@ -20,7 +20,6 @@ from reactor import FramedProtocol, Reactor, RespCodec, RespError, RespStatus, R
 from reactor.simulation import CALM, HOSTILE, LOSSY_WIFI, Host, Profile, Simulation, check
 
 each_profile = pytest.mark.parametrize("profile", [CALM, LOSSY_WIFI, HOSTILE], ids=["calm", "wifi", "hostile"])
-CODEC = RespCodec()
 OK = RespStatus(b"OK")
 FULL = RespError(b"OOM command not allowed when used memory > 'maxmemory'.")
 
