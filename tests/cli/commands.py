@@ -38,8 +38,9 @@ class Command:
         terminal: str = "",
     ) -> None:
         """`redirections` are a shell's; `terminal` is the path of one, which becomes its controlling terminal."""
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for signum, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+            if signal.getsignal(signum) is signal.SIG_IGN:  # a background job of a shell, nohup: a child inherits it
+                signal.signal(signum, usual)
         command = [sys.executable, "-W", "error", "-m", "reactor", *arguments]
         if terminal:  # the first one that the leader of a session opens controls it: tty_ioctl(4)
             redirections = f"<{terminal} {redirections}"
