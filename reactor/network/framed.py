@@ -183,7 +183,6 @@ class FramedProtocol(Protocol, Generic[FrameT]):
             if transport.recipient is not self or room <= 0:
                 transport.unread(b"")  # call data_received again when reading goes on, in the next tick at the earliest
                 break
-            frames: list[FrameT] = []
             try:
                 frames = decoder.decode(min(room, self._batch))
             except FramingError as exc:
@@ -191,6 +190,7 @@ class FramedProtocol(Protocol, Generic[FrameT]):
                     decoder.clear()
                     self.framing_failed(exc)
                     return
+                frames = []
             if decoder.discarded != self._discarded:
                 self._tell_discarded(decoder, transport)  # and then decode again: it may have stopped us
             elif not frames:
