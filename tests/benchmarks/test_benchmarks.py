@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.benchmarks import __main__ as program
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.processes import ProcessError
+from tests.benchmarks.processes import ROOT, ProcessError
 from tests.benchmarks.results import Run, load, save
 from tests.benchmarks.row import LeftOutError
 from tests.benchmarks.rows import ROWS
@@ -87,6 +89,20 @@ def test_an_interrupted_run_keeps_what_it_has(
     assert main(["echo-64-1", "timers", *TINY, "--only", "asyncio", "--json", str(file)]) == 130
     first, second = load(file).rows
     assert list(first.rounds) == ["asyncio"] and not any(second.rounds.values())
+
+
+def test_a_terminated_run_keeps_what_it_has_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    arguments = ["call_soon", "echo-64-1", "--only", "asyncio", "--json", str(file)]
+    command = [sys.executable, "-m", "tests.benchmarks", *arguments, "--rounds", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "callbacks" not in process.stdout.readline():  # the first row is complete
+            pass
+        process.terminate()
+        assert process.wait(60) == 130
+    first, *_ = load(file).rows
+    assert list(first.rounds) == ["asyncio"]
 
 
 def test_rows_are_chosen_by_pattern_and_a_contestant_drops_those_that_it_is_not_in() -> None:

@@ -26,6 +26,15 @@ def test_progress_is_for_terminals_only(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("done\n", "")
 
 
+def test_a_line_that_changes_is_cut_to_the_width_of_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "10")
+    Screen().progress("a line that is too long")
+    assert capsys.readouterr().err == "\r\x1b[Ka line th"  # one column less: the last one may break the line
+
+
 def test_complaints_go_to_the_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     complain("no")
     assert capsys.readouterr() == ("", "no\n")
